@@ -33,7 +33,7 @@ export function availability({ at, readyUntil, connection }: Session): Availabil
       return { type: "hold" };
     case "waiting":
       // We left the connection ourselves, so the upstream is not down: requests may wait for the next one.
-      if (at.cause.reason === "renewed") return { type: "hold" };
+      if (at.cause.reason === "renewed" || at.cause.reason === "resigned") return { type: "hold" };
       return {
         type: "down",
         failure: { code: "upstream_down", detail: describeDisconnect(at.cause), cause: codeOf(at.cause) },

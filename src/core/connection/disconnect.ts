@@ -54,7 +54,9 @@ export type Disconnect =
   /** The peer did not complete the close handshake in time, so the socket was destroyed. */
   | { readonly reason: "unclosed"; readonly withinMs: number }
   /** We abandoned the connection, because continuing would have mixed up replies. */
-  | { readonly reason: "renewed"; readonly detail: string };
+  | { readonly reason: "renewed"; readonly detail: string }
+  /** We broke the connection, because another replica of the cluster owns the upstream, or may. */
+  | { readonly reason: "resigned"; readonly detail: string };
 
 /** A name for counts: the close code of an open connection, the status of a refused upgrade, or the reason. */
 export function codeOf(disconnect: Disconnect): string {
@@ -110,6 +112,7 @@ function describe(disconnect: Disconnect): string {
         : `the greeting failed: ${disconnect.detail}`;
     case "unclosed":
       return `the upstream did not finish the close handshake within ${disconnect.withinMs} ms`;
+    case "resigned":
     case "renewed":
       return `the connection was renewed: ${disconnect.detail}`;
   }

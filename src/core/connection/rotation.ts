@@ -151,7 +151,7 @@ function stepCurrent(rotation: Rotation, input: SessionInput, context: SessionCo
   const { session, effects } = step(current, input, context);
   const isReady = session.at.phase === "ready";
   if (successor && !isReady) {
-    if (input.type !== "close") {
+    if (input.type !== "close" && input.type !== "resign") {
       // The current connection is gone: its successor takes over in whatever phase it is, and no other attempt starts.
       const rest = effects.filter(({ type }) => type !== "timer" && type !== "connect");
       return {
@@ -159,7 +159,9 @@ function stepCurrent(rotation: Rotation, input: SessionInput, context: SessionCo
         effects: [...rest, { type: "promote" }],
       };
     }
-    const closing = step(successor, input, context).effects.filter(({ type }) => type !== "timer");
+    // No request was ever sent on the successor's connection, so nothing is lost.
+    const isOwn = ({ type }: SessionEffect) => type !== "timer" && type !== "lost";
+    const closing = step(successor, input, context).effects.filter(isOwn);
     return {
       rotation: { ...rotation, current: session, successor: undefined },
       effects: [...effects, ...closing, CLEAR_ROTATION_TIMER],

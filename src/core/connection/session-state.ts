@@ -84,6 +84,8 @@ export type SessionInput =
   | { readonly type: "renew"; readonly detail: string }
   /** The settings have changed. `anew`: an attempt by the former ones, or the pause after one, is pointless. */
   | { readonly type: "settings"; readonly anew: boolean }
+  /** Break the connection, and open none before the next `start`. */
+  | { readonly type: "resign"; readonly detail: string }
   /** Close for good and abort any attempt. Repeat with 0 to destroy a socket that is still closing. */
   | { readonly type: "close"; readonly withinMs: number };
 

@@ -64,6 +64,8 @@ function transition(session: Session, input: SessionInput, given: SessionContext
       return renew(session, input.detail, context);
     case "settings":
       return onSettings(session, input.anew, context);
+    case "resign":
+      return resign(session, input.detail);
     case "close":
       return close(session, input.withinMs, context);
   }
@@ -145,6 +147,32 @@ function onSettings(session: Session, anew: boolean, context: StepContext): Tran
     case "waiting":
     case "refused":
       return anew ? connect(fresh, context) : stay(session);
+    default:
+      return stay(session);
+  }
+}
+
+function resign(session: Session, detail: string): Transition {
+  const { at } = session;
+  const idle: Session = { ...session, at: { phase: "idle" }, failures: 0, flaps: 0 };
+  switch (at.phase) {
+    case "connecting":
+    case "greeting":
+    case "ready": {
+      const { connection } = at;
+      const cause: Disconnect = { reason: "resigned", detail };
+      // Whoever connects next knows nothing of where this connection was.
+      const effects: SessionEffect[] = [
+        CLEAR_TIMER,
+        { type: "forget" },
+        { type: "destroy", connection },
+        { type: "lost", connection, cause },
+      ];
+      return { session: idle, effects };
+    }
+    case "waiting":
+    case "refused":
+      return { session: idle, effects: [CLEAR_TIMER, { type: "forget" }] };
     default:
       return stay(session);
   }

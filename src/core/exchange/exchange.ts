@@ -1,6 +1,6 @@
 /** The exchange: which request a frame answers, and how each request ends. */
 import type { UpstreamSettings } from "../../config/schema.ts";
-import type { Sent } from "../../errors.ts";
+import type { Failure, Sent } from "../../errors.ts";
 import type { Body, Protocol, WireId } from "../../protocols/protocol.ts";
 import type { Skeleton } from "../../protocols/skeleton.ts";
 import type { Availability } from "../connection/availability.ts";
@@ -345,6 +345,13 @@ export class Exchange {
   drain(now: number): readonly ExchangeEffect[] {
     this.#admission.close();
     this.#sendQueue.failHeld(failures.shuttingDown);
+    return this.#flush(now);
+  }
+
+  /** Fails the messages that are not on a socket: they will not go out from here. */
+  giveUpHeld(failure: Failure, now: number): readonly ExchangeEffect[] {
+    this.#admission.failWaiting(failure);
+    this.#sendQueue.failHeld(failure, "caller");
     return this.#flush(now);
   }
 

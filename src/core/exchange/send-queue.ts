@@ -113,8 +113,11 @@ export class SendQueue {
     this.disconnect(connection, now);
   }
 
-  failHeld(failure: Failure): void {
-    for (const entry of this.#requests.table.allHeld()) this.#requests.fail(entry, failure);
+  /** @param owner fails only the messages of this owner */
+  failHeld(failure: Failure, owner?: Owner): void {
+    const { table } = this.#requests;
+    const held = owner === undefined ? table.allHeld() : [...table.held[owner]];
+    for (const entry of held) this.#requests.fail(entry, failure);
   }
 
   /** Hands over every message that can be sent now. */

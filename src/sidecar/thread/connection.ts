@@ -38,6 +38,7 @@ import { PeerActivity, provenBy } from "./peer-activity.ts";
 import { PhaseTimer } from "./phase-timer.ts";
 import { shownRefusal } from "./refused-upgrade.ts";
 import type { Resolved } from "./resolve-placeholders.ts";
+import type { MayWrite } from "./socket.ts";
 import { Sockets } from "./sockets.ts";
 
 export interface ConnectionEvents {
@@ -91,6 +92,7 @@ interface ConnectionEnvironment {
   /** Given if the protocol can classify a large frame without all of it. */
   readonly largeReads?: Reads;
   readonly work: Work;
+  readonly mayWrite?: MayWrite | undefined;
   threw(what: string, error: unknown): void;
   /** Undefined unless frames are traced. */
   readonly trace?: FrameTrace | undefined;
@@ -185,6 +187,17 @@ export class Connection {
   /** Replaces this connection once a new one is ready. */
   rotate(connection: number): void {
     this.#advance({ type: "rotate", connection });
+  }
+
+  /** Breaks every connection, and opens none before the next `start`. */
+  resign(detail: string): void {
+    this.#advance({ type: "resign", detail });
+    this.#sockets.leaveOthers(this.#session.connection, (connection) => this.#sockets.destroy(connection));
+  }
+
+  /** Reports again which connection requests can be sent on: writes to it were refused for a while. */
+  announce(): void {
+    this.#events.availability(availability(this.#session), this.#env.now());
   }
 
   /** The event `closed` follows. */

@@ -64,6 +64,9 @@ export interface Socket {
   destroy(): void;
 }
 
+/** The fence of an upstream that only one replica of a cluster may write to: false once another may have taken over. */
+export type MayWrite = () => boolean;
+
 export interface SocketTarget {
   /** `tls` holds certificates and keys themselves, not the names of their files. */
   readonly settings: Pick<
@@ -90,6 +93,8 @@ export interface SocketTarget {
   /** One deadline over the proxy, DNS, TCP, TLS and upgrade together. */
   readonly withinMs: number;
   readonly network: Network;
+  /** Undefined without a fence. */
+  readonly mayWrite?: MayWrite | undefined;
 }
 
 /** The time that the peer has to end TCP after it began the close handshake, in milliseconds. */
@@ -141,6 +146,8 @@ type SocketOptions = Omit<ClientOptions, "createConnection"> & {
 };
 type ConnectByRace = NonNullable<ClientRequestArgs["createConnection"]>;
 
+const OVERTAKEN = "another replica may own the upstream by now";
+
 /** ws would break a closing socket after 30 s by itself; the bound of `close` is the only one here, so disable that. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -161,7 +168,7 @@ class WatchedWebSocket extends WebSocket {
 }
 
 export function openSocket(
-  { settings, url = settings.url, withinMs, network, cookies, onCookies }: SocketTarget,
+  { settings, url = settings.url, withinMs, network, cookies, onCookies, mayWrite = () => true }: SocketTarget,
   events: SocketEvents,
 ): Socket {
   const { proxy, headers, subprotocols, tls, limits, addresses, compression } = settings;
@@ -210,7 +217,9 @@ export function openSocket(
     socket.cork();
     process.nextTick(() => {
       corked = false;
-      socket.uncork();
+      // The process may have been stopped since the frames were written, and another may own the upstream by now.
+      if (mayWrite()) socket.uncork();
+      else fail({ reason: "resigned", detail: OVERTAKEN });
     });
   };
 
@@ -344,13 +353,13 @@ export function openSocket(
       return closedBy;
     },
     write(frame, onTaken) {
-      if (ws.readyState !== WebSocket.OPEN) return false;
+      if (ws.readyState !== WebSocket.OPEN || !mayWrite()) return false;
       corkForTurn();
       ws.send(frame, onTaken ? (error?: Error | null) => (error ? undefined : onTaken()) : ignoreError);
       return true;
     },
     ping(proof) {
-      if (ws.readyState !== WebSocket.OPEN) return;
+      if (ws.readyState !== WebSocket.OPEN || !mayWrite()) return;
       pongsDue++;
       ws.ping(proof, true, (error?: Error) => {
         if (!error) events.pingSent(proof);

@@ -13,7 +13,7 @@ import type { CloseCounts } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import { openRedirected } from "./redirected-socket.ts";
 import { asTheyAre, type Resolved, type ResolveSettings, settingsResolver } from "./resolve-placeholders.ts";
-import type { Agreed, Socket, SocketEvents } from "./socket.ts";
+import type { Agreed, MayWrite, Socket, SocketEvents } from "./socket.ts";
 import { openUnresolved } from "./unresolved-socket.ts";
 
 /** A connection that was left for its successor and still owes replies. */
@@ -27,6 +27,7 @@ interface Retired {
 interface SocketsEnvironment {
   readonly network: Network;
   readonly work: Work;
+  readonly mayWrite?: MayWrite | undefined;
   threw(what: string, error: unknown): void;
 }
 
@@ -112,6 +113,7 @@ export class Sockets {
       url,
       withinMs,
       network: this.#env.network,
+      mayWrite: this.#env.mayWrite,
       cookies: this.#settings.cookies ? this.#cookies : undefined,
       onCookies: () => {
         this.#resolved = this.#withCookies(this.#resolved);
