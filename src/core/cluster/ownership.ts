@@ -1,0 +1,222 @@
+/** One member's part in the ownership of its cluster's upstreams, as a pure state machine. */
+import { ageOf, type Instant, type LeaseTimes, leaseTimes, newer } from "./lease.ts";
+import type { Beat, OwnedUpstream, OwnershipEffect, OwnerValue, ReleasedUpstream } from "./ownership-messages.ts";
+import { type Chance, type OwnerView, type Standing, UpstreamOwnership } from "./upstream-ownership.ts";
+
+/** Time from one acknowledged write to the next, in milliseconds, while an upstream is held that needs them. */
+const PROVE_MS = 5_000;
+
+/**
+ * A beat is sent twice each margin and comes back to its sender, too. The owner of an upstream may write until
+ * `lease - margin` after it *sent* the newest beat that came back; the others take over `lease` after they *heard* the
+ * newest. Nobody hears a beat before it is sent, so the first ends before the second begins, whatever the delay, and
+ * however far the clocks are apart.
+ *
+ * An owner that was not heard for so long that its fence has fallen must claim again before it writes: a beat that
+ * comes back late proves only that the others hear it now, not that none of them has taken over meanwhile.
+ *
+ * Every method takes the input's time, and returns effects to be carried out in their order.
+ */
+export class Ownership {
+  readonly #member: string;
+  readonly #times: LeaseTimes;
+  readonly #chance: Chance;
+  readonly #upstreams = new Map<string, UpstreamOwnership>();
+  #effects: OwnershipEffect[] = [];
+  #inputAt: number | undefined;
+  #connectedAt: Instant | undefined;
+  /** The moment when the newest of our beats that came back was sent. */
+  #contact: Instant | undefined;
+  #listeningSince = Number.NEGATIVE_INFINITY;
+  #beatAt = Number.NEGATIVE_INFINITY;
+  #beatText = "";
+  #proveAt = Number.NEGATIVE_INFINITY;
+
+  /** @param lease in milliseconds */
+  constructor(member: string, lease: number, chance: Chance) {
+    this.#member = member;
+    this.#times = leaseTimes(lease);
+    this.#chance = chance;
+  }
+
+  /** True if this member may write to the upstream now. To be asked before each write, and again before it leaves. */
+  mayWrite(upstream: string, now: Instant): boolean {
+    return this.#upstreams.get(upstream)?.mayWrite(now) === true;
+  }
+
+  /** The owner to ask; undefined if nobody is known. Ask another member only while {@link isInContact}. */
+  ownerOf(upstream: string, now: Instant): OwnerView | undefined {
+    return this.#upstreams.get(upstream)?.view(now);
+  }
+
+  /** True if a message that is sent now will probably arrive. */
+  isInContact(now: Instant): boolean {
+    return this.contactAgeMs(now) < this.#times.fresh;
+  }
+
+  /** Infinity without contact. */
+  contactAgeMs(now: Instant): number {
+    return this.#connectedAt && this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
+  }
+
+  /** @param isExclusive true if the upstream bears one connection only: its owner must prove that it can write */
+  add(upstream: string, isExclusive: boolean, now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      const emit = (effect: OwnershipEffect) => this.#effects.push(effect);
+      const one = new UpstreamOwnership(upstream, this.#member, this.#times, isExclusive, this.#chance, emit);
+      this.#upstreams.set(upstream, one);
+    });
+  }
+
+  /** Forgets an upstream; release it first, or the others wait for the lease to end. */
+  remove(upstream: string, now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      this.#upstreams.get(upstream)?.resign("removed");
+      this.#upstreams.delete(upstream);
+    });
+  }
+
+  /** @param phase the state of the upstream's connection, for the other members */
+  setPhase(upstream: string, phase: string, now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => {
+      one.phase = phase;
+    });
+  }
+
+  /** Gives the upstream to another member, and does not claim it again. Nothing may be written from now on. */
+  release(upstream: string, now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => one.leave());
+  }
+
+  /** The client of the message server has a connection. Only a beat that is sent from now on proves contact. */
+  connected(now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      this.#connectedAt = now;
+      this.#beatAt = Number.NEGATIVE_INFINITY;
+    });
+  }
+
+  disconnected(now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      this.#connectedAt = undefined;
+      this.#contact = undefined;
+    });
+  }
+
+  /** A beat of any member, this one too. */
+  hear(beat: Beat, now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      if (beat.member === this.#member) this.#hearOwn(beat, now);
+      else this.#hearOther(beat, now);
+    });
+  }
+
+  /** Reports the record that `look` found. @param revision 0 if there is none */
+  found(upstream: string, value: OwnerValue | undefined, revision: number, now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => one.found(value, revision, now));
+  }
+
+  lookFailed(upstream: string, now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => one.lookFailed(now));
+  }
+
+  /** Reports how `claim` ended: the new revision, "lost" to somebody else, or not known in time. */
+  claimed(upstream: string, outcome: number | "lost" | "unknown", now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => one.claimed(outcome, now));
+  }
+
+  /** Reports how `release` ended, in the same terms. */
+  released(upstream: string, outcome: number | "lost" | "unknown", now: Instant): readonly OwnershipEffect[] {
+    return this.#with(upstream, now, (one) => one.releaseEnded(outcome, now));
+  }
+
+  /** The write of `prove` was acknowledged. @param at the effect's */
+  proved(at: Instant, now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      for (const one of this.#upstreams.values()) one.proved(at);
+    });
+  }
+
+  tick(now: Instant): readonly OwnershipEffect[] {
+    return this.#step(now, () => {});
+  }
+
+  #with(upstream: string, now: Instant, input: (one: UpstreamOwnership) => void): readonly OwnershipEffect[] {
+    return this.#step(now, () => {
+      const one = this.#upstreams.get(upstream);
+      if (one) input(one);
+    });
+  }
+
+  #step(now: Instant, input: () => void): readonly OwnershipEffect[] {
+    this.#effects = [];
+    this.#noticeStall(now);
+    for (const one of this.#upstreams.values()) one.expire(now);
+    input();
+    for (const one of this.#upstreams.values()) one.pursue(this.#standing(now));
+    this.#beat(now);
+    this.#prove(now);
+    this.#effects.push({ type: "tick", at: this.#nextTick(now) });
+    return this.#effects;
+  }
+
+  /** If we were stopped, the others' silence is ours. */
+  #noticeStall({ ms }: Instant): void {
+    const { fresh } = this.#times;
+    if (this.#inputAt !== undefined && ms - this.#inputAt > fresh) this.#listeningSince = ms;
+    this.#inputAt = ms;
+  }
+
+  #hearOwn({ at, owned }: Beat, now: Instant): void {
+    if (!this.#connectedAt || at.ms < this.#connectedAt.ms) return;
+    const wasInContact = this.isInContact(now);
+    this.#contact = this.#contact ? newer(at, this.#contact) : at;
+    for (const entry of owned) this.#upstreams.get(entry.upstream)?.echoed(entry, at);
+    if (wasInContact || !this.isInContact(now)) return;
+    this.#listeningSince = now.ms;
+    for (const one of this.#upstreams.values()) one.relook();
+  }
+
+  #hearOther({ member, owned, released }: Beat, now: Instant): void {
+    for (const entry of released) this.#upstreams.get(entry.upstream)?.hearRelease(entry, now);
+    for (const entry of owned) this.#upstreams.get(entry.upstream)?.hearOwner(member, entry, now);
+  }
+
+  #standing(now: Instant): Standing {
+    return {
+      now,
+      isConnected: this.#connectedAt !== undefined,
+      isSure: this.contactAgeMs(now) < this.#times.sure,
+      listeningSince: this.#listeningSince,
+      owned: [...this.#upstreams.values()].filter(({ isWanted }) => isWanted).length,
+    };
+  }
+
+  /** Beats in time, and at once if there is something new to tell. */
+  #beat(now: Instant): void {
+    if (!this.#connectedAt) return;
+    const all = [...this.#upstreams.values()];
+    const owned = all.map((one) => one.owned).filter((entry): entry is OwnedUpstream => entry !== undefined);
+    const released = all.map((one) => one.released).filter((entry): entry is ReleasedUpstream => entry !== undefined);
+    const text = JSON.stringify([owned, released]);
+    if (text === this.#beatText && now.ms < this.#beatAt + this.#times.beat) return;
+    this.#beatText = text;
+    this.#beatAt = now.ms;
+    this.#effects.push({ type: "beat", beat: { member: this.#member, at: now, owned, released } });
+  }
+
+  #prove(now: Instant): void {
+    const isNeeded = [...this.#upstreams.values()].some(({ isExclusive, owned }) => isExclusive && owned);
+    if (!isNeeded || !this.#connectedAt || now.ms < this.#proveAt + PROVE_MS) return;
+    this.#proveAt = now.ms;
+    this.#effects.push({ type: "prove", at: now, withinMs: PROVE_MS });
+  }
+
+  /** At least once each beat, so that a stall is seen for what it is. */
+  #nextTick(now: Instant): number {
+    const standing = this.#standing(now);
+    const due = [...this.#upstreams.values()].flatMap((one) => [one.claimDueAt(standing), one.fallsAt]);
+    const beatAt = this.#connectedAt ? this.#beatAt + this.#times.beat : now.ms + this.#times.beat;
+    return Math.min(...due.filter((at) => at > now.ms), beatAt, now.ms + this.#times.beat);
+  }
+}
