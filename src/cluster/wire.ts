@@ -1,0 +1,287 @@
+/** The messages between the members of a cluster, as bytes. */
+
+import type { Beat, OwnedUpstream, OwnerValue, ReleasedUpstream } from "../core/cluster/ownership-messages.ts";
+import type { Failed, Outcome, Replied, RequestKind } from "../core/outcome.ts";
+import type { ErrorCode, Failure, Sent } from "../errors.ts";
+import type { Body } from "../protocols/protocol.ts";
+
+/** A request of another member's caller. */
+export interface MemberRequest {
+  readonly kind: RequestKind;
+  readonly body: Body;
+  /** Milliseconds until its caller gives up. A duration, since the clocks of two machines differ. */
+  readonly leftMs: number;
+  readonly unanswered: boolean;
+  /** Set for one of several that must go over one connection: that of those before it, 0 for the first. */
+  readonly over: number | undefined;
+}
+
+export type MemberAnswer =
+  /** Certainly nothing of the request was sent: whoever answers here does not own the upstream, or not any more. */
+  | { readonly type: "not_owner" }
+  | { readonly type: "begun" }
+  | { readonly type: "part"; readonly body: Body }
+  | { readonly type: "settled"; readonly outcome: Outcome };
+
+/** A message that is not well formed, or of another version. */
+export class MalformedMessage extends Error {}
+
+/**
+ * A message is a version, the length of a JSON text, that text, and behind it the bodies that the text has only the
+ * lengths of.
+ */
+const VERSION = 1;
+const HEAD_BYTES = 5;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The length of a body in bytes; negative less one for a text. */
+type Lengths = readonly number[];
+
+export function encodeRequest({ body, ...head }: MemberRequest): Uint8Array<ArrayBuffer> {
+  return pack({ type: "request", ...head }, [body]);
+}
+
+/** @throws MalformedMessage */
+export function decodeRequest(bytes: Uint8Array): MemberRequest {
+  const { head, bodies } = unpack(bytes);
+  const { type, kind, leftMs, unanswered, over } = head;
+  const [body, ...others] = bodies;
+  if (type !== "request" || body === undefined || others.length > 0) throw malformed("not a request");
+  if (!isKind(kind)) throw malformed("not a kind of request");
+  if (typeof leftMs !== "number" || !Number.isFinite(leftMs)) throw malformed("no time left");
+  if (typeof unanswered !== "boolean") throw malformed("unanswered is not true or false");
+  if (over !== undefined && !isCount(over)) throw malformed("not the number of a connection");
+  return { kind, body, leftMs, unanswered, over };
+}
+
+export function encodeAnswer(answer: MemberAnswer): Uint8Array<ArrayBuffer> {
+  if (answer.type === "part") return pack({ type: "part" }, [answer.body]);
+  if (answer.type !== "settled") return pack(answer, []);
+  const bodies: Body[] = [];
+  return pack({ type: "settled", outcome: withoutBodies(answer.outcome, bodies) }, bodies);
+}
+
+/** @throws MalformedMessage */
+export function decodeAnswer(bytes: Uint8Array): MemberAnswer {
+  const { head, bodies } = unpack(bytes);
+  const rest = [...bodies];
+  const answer = answerOf(head, rest);
+  if (rest.length > 0) throw malformed("more bodies than the message has places");
+  return answer;
+}
+
+function answerOf(head: Head, bodies: Body[]): MemberAnswer {
+  switch (head["type"]) {
+    case "not_owner":
+    case "begun":
+      return { type: head["type"] };
+    case "part":
+      return { type: "part", body: nextOf(bodies) };
+    case "settled":
+      return { type: "settled", outcome: outcomeOf(head["outcome"], bodies) };
+    default:
+      throw malformed("not an answer");
+  }
+}
+
+export function encodeBeat(beat: Beat): Uint8Array<ArrayBuffer> {
+  return pack({ type: "beat", ...beat }, []);
+}
+
+/** @throws MalformedMessage */
+export function decodeBeat(bytes: Uint8Array): Beat {
+  const { type, member, at, owned, released } = unpack(bytes).head;
+  if (type !== "beat" || typeof member !== "string") throw malformed("not a beat");
+  const { ms, wallMs } = headOf(at);
+  if (typeof ms !== "number" || typeof wallMs !== "number") throw malformed("not a moment");
+  if (!Array.isArray(owned) || !Array.isArray(released)) throw malformed("not a list of upstreams");
+  return { member, at: { ms, wallMs }, owned: owned.map(ownedOf), released: released.map(releasedOf) };
+}
+
+function ownedOf(value: unknown): OwnedUpstream {
+  const { phase } = headOf(value);
+  if (typeof phase !== "string") throw malformed("not an upstream's phase");
+  return { ...releasedOf(value), phase };
+}
+
+function releasedOf(value: unknown): ReleasedUpstream {
+  const { upstream, term, address } = headOf(value);
+  if (typeof upstream !== "string" || !isCount(term) || typeof address !== "string") throw malformed("not a term");
+  return { upstream, term, address };
+}
+
+/** The record of an upstream's owner, which people may read with the tools of their message server. */
+export function encodeOwner(value: OwnerValue): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** @throws MalformedMessage */
+export function decodeOwner(bytes: Uint8Array): OwnerValue {
+  const { member, address, from } = headOf(parsed(bytes));
+  if (typeof from === "string") return { from };
+  if (typeof member !== "string" || typeof address !== "string") throw malformed("not the record of an owner");
+  return { member, address };
+}
+
+// Outcomes.
+
+function withoutBodies(outcome: Outcome, bodies: Body[]): object {
+  if (outcome.type === "batch") return { ...outcome, items: outcome.items.map((item) => withoutBodies(item, bodies)) };
+  if (outcome.type !== "reply") return outcome;
+  const { body, ...rest } = outcome;
+  bodies.push(body);
+  return rest;
+}
+
+function outcomeOf(value: unknown, bodies: Body[]): Outcome {
+  const outcome = headOf(value);
+  if (outcome["type"] === "batch") {
+    const { items, done } = outcome;
+    if (!Array.isArray(items) || !isCount(done)) throw malformed("not a batch");
+    return { type: "batch", items: items.map((item) => itemOf(headOf(item), bodies)), done };
+  }
+  if (outcome["type"] !== "done") return itemOf(outcome, bodies);
+  const { connection } = outcome;
+  if (connection === undefined) return { type: "done" };
+  if (!isCount(connection)) throw malformed("not the number of a connection");
+  return { type: "done", connection };
+}
+
+function itemOf(item: Head, bodies: Body[]): Replied | Failed {
+  if (item["type"] === "failed") return failedOf(item);
+  const { type, queueMs, upstreamMs, isText, isCut } = item;
+  if (type !== "reply" || typeof queueMs !== "number" || typeof upstreamMs !== "number")
+    throw malformed("not an outcome");
+  const reply = { type, body: nextOf(bodies), queueMs, upstreamMs } as const;
+  return { ...reply, ...(isText === true && { isText }), ...(isCut === true && { isCut }) };
+}
+
+function failedOf({ failure, own, invalid, upstreamError }: Head): Failed {
+  return {
+    type: "failed",
+    failure: failureOf(headOf(failure)),
+    ...(typeof own === "string" && { own }),
+    ...((invalid === "parse" || invalid === "shape") && { invalid }),
+    ...(typeof upstreamError === "string" && { upstreamError }),
+  };
+}
+
+function failureOf({ code, sent, detail, retryAfterMs, heard, cause, final }: Head): Failure {
+  if (typeof code !== "string" || !isSent(sent) || typeof detail !== "string") throw malformed("not a failure");
+  return {
+    // Of a newer version it may be one that we do not know: the routes treat that as an internal error.
+    code: code as ErrorCode,
+    sent,
+    detail,
+    ...(typeof retryAfterMs === "number" && { retryAfterMs }),
+    ...(heard !== undefined && { heard: heardOf(headOf(heard)) }),
+    ...(typeof cause === "string" && { cause }),
+    ...(final === true && { final }),
+  };
+}
+
+function heardOf({ frames, last, why }: Head): NonNullable<Failure["heard"]> {
+  if (!isCount(frames) || typeof last !== "string") throw malformed("not a frame that was heard");
+  return { frames, last, ...(typeof why === "string" && { why }) };
+}
+
+// The form.
+
+type Head = Readonly<Record<string, unknown>>;
+
+function pack(head: object, bodies: readonly Body[]): Uint8Array<ArrayBuffer> {
+  const blobs = bodies.map((body) => (typeof body === "string" ? encoder.encode(body) : body));
+  const lengths: Lengths = bodies.map((body, index) => {
+    const length = blobs[index]?.length ?? 0;
+    return typeof body === "string" ? -1 - length : length;
+  });
+  const text = encoder.encode(JSON.stringify({ ...head, lengths }));
+  const bytes = new Uint8Array(HEAD_BYTES + text.length + blobs.reduce((sum, { length }) => sum + length, 0));
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, VERSION);
+  view.setUint32(1, text.length);
+  bytes.set(text, HEAD_BYTES);
+  let at = HEAD_BYTES + text.length;
+  for (const blob of blobs) {
+    bytes.set(blob, at);
+    at += blob.length;
+  }
+  return bytes;
+}
+
+function unpack(bytes: Uint8Array): { readonly head: Head; readonly bodies: readonly Body[] } {
+  if (bytes.length < HEAD_BYTES) throw malformed("too short");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint8(0) !== VERSION) throw malformed(`version ${view.getUint8(0)}, where ${VERSION} is spoken`);
+  const behind = HEAD_BYTES + view.getUint32(1);
+  if (behind > bytes.length) throw malformed("cut short");
+  const { lengths, ...head } = headOf(parsed(bytes.subarray(HEAD_BYTES, behind)));
+  if (!Array.isArray(lengths)) throw malformed("no lengths");
+  let at = behind;
+  const bodies = lengths.map((length: unknown) => {
+    if (!Number.isSafeInteger(length)) throw malformed("not a length");
+    const signed = length as number;
+    const size = signed < 0 ? -1 - signed : signed;
+    const blob = bytes.subarray(at, at + size);
+    if (blob.length < size) throw malformed("cut short");
+    at += size;
+    return signed < 0 ? textOf(blob) : blob.slice();
+  });
+  if (at !== bytes.length) throw malformed("more bytes than the message has");
+  return { head, bodies };
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  const text = textOf(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw malformed("not JSON");
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw malformed("not UTF-8");
+  }
+}
+
+function headOf(value: unknown): Head {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed("not an object");
+  return value as Head;
+}
+
+function nextOf(bodies: Body[]): Body {
+  const body = bodies.shift();
+  if (body === undefined) throw malformed("a body is missing");
+  return body;
+}
+
+function malformed(why: string): MalformedMessage {
+  return new MalformedMessage(`a message of another member is malformed: ${why}`);
+}
+
+const KINDS: Readonly<Record<RequestKind, true>> = {
+  request: true,
+  rpc: true,
+  send: true,
+  confirm: true,
+  stream: true,
+  bytes: true,
+};
+
+function isKind(value: unknown): value is RequestKind {
+  return typeof value === "string" && Object.hasOwn(KINDS, value);
+}
+
+function isSent(value: unknown): value is Sent {
+  return value === "no" || value === "maybe" || value === "yes";
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
