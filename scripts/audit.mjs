@@ -17,7 +17,16 @@ import { parseArgs } from "node:util";
 import { OF_PAGES } from "./build.mjs";
 
 /** Licences that ask for nothing but their notice. */
-const ALLOWED = new Set(["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0"]);
+const ALLOWED = new Set([
+  "MIT",
+  "ISC",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "Apache-2.0",
+  "0BSD",
+  "BlueOak-1.0.0",
+  "Unlicense",
+]);
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
