@@ -23,7 +23,6 @@ export class Ownership {
   readonly #chance: Chance;
   readonly #upstreams = new Map<string, UpstreamOwnership>();
   #effects: OwnershipEffect[] = [];
-  #inputAt: number | undefined;
   #connectedAt: Instant | undefined;
   /** The moment when the newest of our beats that came back was sent. */
   #contact: Instant | undefined;
@@ -150,7 +149,6 @@ export class Ownership {
 
   #step(now: Instant, input: () => void): readonly OwnershipEffect[] {
     this.#effects = [];
-    this.#noticeStall(now);
     for (const one of this.#upstreams.values()) one.expire(now);
     input();
     for (const one of this.#upstreams.values()) one.pursue(this.#standing(now));
@@ -160,19 +158,13 @@ export class Ownership {
     return this.#effects;
   }
 
-  /** If we were stopped, the others' silence is ours. */
-  #noticeStall({ ms }: Instant): void {
-    const { fresh } = this.#times;
-    if (this.#inputAt !== undefined && ms - this.#inputAt > fresh) this.#listeningSince = ms;
-    this.#inputAt = ms;
-  }
-
   #hearOwn({ at, owned }: Beat, now: Instant): void {
     if (!this.#connectedAt || at.ms < this.#connectedAt.ms) return;
     const wasInContact = this.isInContact(now);
     this.#contact = this.#contact ? newer(at, this.#contact) : at;
     for (const entry of owned) this.#upstreams.get(entry.upstream)?.echoed(entry, at);
     if (wasInContact || !this.isInContact(now)) return;
+    // We were cut off or stopped, and the others' silence was ours.
     this.#listeningSince = now.ms;
     for (const one of this.#upstreams.values()) one.relook();
   }
@@ -212,7 +204,7 @@ export class Ownership {
     this.#effects.push({ type: "prove", at: now, withinMs: PROVE_MS });
   }
 
-  /** At least once each beat, so that a stall is seen for what it is. */
+  /** At least once each beat: the wall clock may end a lease, and nobody can wait for that. */
   #nextTick(now: Instant): number {
     const standing = this.#standing(now);
     const due = [...this.#upstreams.values()].flatMap((one) => [one.claimDueAt(standing), one.fallsAt]);

@@ -243,7 +243,7 @@ export class UpstreamOwnership {
   claimDueAt({ listeningSince, owned }: Standing): number {
     const record = this.#record;
     const never = Number.POSITIVE_INFINITY;
-    if (!record || this.#claim || this.#look !== "done" || this.#isLeaving) return never;
+    if (!record || this.#claim || this.#look !== "done") return never;
     if (this.#held) return this.#held.hasFallen ? this.#learnedAt : never;
     // A claim of ours whose outcome we did not learn, or a term that we resigned.
     if (isBy(record.value, this.#member)) return this.#learnedAt;

@@ -165,6 +165,35 @@ test("an owner that loses its new term breaks its socket", () => {
   assert.deepEqual(types(member.take(member.ownership.claimed("u", "lost", member.now))), ["resign", "look"]);
 });
 
+test("a beat that tells of an older term does not renew the newer one", () => {
+  const member = fallen();
+  const beat = member.beats.at(-1) as Beat;
+  member.take(member.ownership.claimed("u", 2, member.now));
+  member.pass(1_900, false);
+  member.take(member.ownership.hear({ ...beat, at: member.now }, member.now));
+  member.pass(100, false);
+  assert.equal(member.ownership.mayWrite("u", member.now), false);
+});
+
+test("a new term that is won after the old one was left is claimed again, at an address of its own", () => {
+  const member = fallen();
+  assert.deepEqual(types(member.hearOwner(2)), ["resign"]);
+  const claims = member.take(member.ownership.claimed("u", 3, member.now));
+  assert.deepEqual(claims, [{ type: "claim", upstream: "u", after: 3, address: "address-2", withinMs: 2_000 }]);
+});
+
+test("a claim that is won when its lease would be over is made again", () => {
+  const member = follower();
+  member.hearRelease(8);
+  member.pass(1_990);
+  const effects = member.take(member.ownership.claimed("u", 9, member.now));
+  assert.deepEqual(types(effects), ["own"]);
+  const late = follower();
+  late.hearRelease(8);
+  late.pass(2_000);
+  assert.deepEqual(types(late.take(late.ownership.claimed("u", 9, late.now))), ["claim"]);
+});
+
 test("an owner that hears of a newer term breaks its socket, and one that hears of an older term asks", () => {
   const newer = owner();
   assert.deepEqual(newer.hearOwner(2), [{ type: "resign", upstream: "u", address: "address-1", why: "taken" }]);
@@ -199,10 +228,10 @@ test("a follower that was itself stopped counts the others' silence from then on
   member.pass(100);
   member.ms += 10_000;
   member.wallMs += 10_000;
-  assert.deepEqual(
-    types(member.pass(2_990)).filter((type) => type === "claim"),
-    [],
-  );
+  assert.deepEqual(types(member.pass(10)), ["look"]);
+  member.take(member.ownership.found("u", { member: "other", address: "other-7" }, 7, member.now));
+  assert.deepEqual(types(member.pass(2_990)), []);
+  assert.deepEqual(types(member.pass(10)), ["claim"]);
 });
 
 test("a follower without sure contact does not claim", () => {

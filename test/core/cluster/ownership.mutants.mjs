@@ -1,0 +1,19 @@
+/** Mutants of `src/core/cluster/ownership.ts`. */
+const simulation = { tests: ["test/simulation/cluster"] };
+
+export default {
+  tests: ["test/core/cluster/ownership.test"],
+  deno: true,
+  mutants: [
+    ["silence counts while we could not hear", "this.#listeningSince = now.ms;", "", simulation],
+    [
+      "a lease is renewed before it is seen to have ended",
+      "for (const one of this.#upstreams.values()) one.expire(now);\n    input();",
+      "input();\n    for (const one of this.#upstreams.values()) one.expire(now);",
+    ],
+    ["a beat of an older connection proves contact", "|| at.ms < this.#connectedAt.ms", ""],
+    ["contact begins without a look", "one.relook();", ""],
+    ["beats are not heard by the others at once", "text === this.#beatText && ", ""],
+    ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],
+  ],
+};

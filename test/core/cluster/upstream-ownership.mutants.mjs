@@ -1,0 +1,38 @@
+/** Mutants of `src/core/cluster/upstream-ownership.ts`. */
+const simulation = { tests: ["test/simulation/cluster"] };
+
+export default {
+  tests: ["test/core/cluster/ownership.test"],
+  deno: true,
+  mutants: [
+    [
+      "there is no fence",
+      "return ageOf(held.from, now) < this.#times.lease - this.#times.margin;",
+      "return true;",
+      simulation,
+    ],
+    ["a late beat raises the fence again", "held.hasFallen = true;", "held.hasFallen = false;", simulation],
+    ["a newer term does not end an older one", 'this.resign("taken");\n  }\n\n  #isSilent', "}\n\n  #isSilent"],
+    ["a beat renews a term that it does not tell of", "if (this.#held?.term === term)", "if (this.#held)"],
+    [
+      "a claim that took as long as a lease is a lease",
+      " || ageOf(at, now) >= this.#times.lease - this.#times.margin",
+      "",
+    ],
+    ["a term that was resigned meanwhile is owned", "held !== renews || ", ""],
+    ["a release goes on writing", " || this.#isLeaving) return false;", ") return false;", simulation],
+    ["nobody replaces an owner that is silent", "return silentSince + this.#times.lease", "return never", simulation],
+    ["an owner is replaced before its lease ends", "silentSince + this.#times.lease +", "silentSince +", simulation],
+    ["a record of our own is nobody's", "if (isBy(record.value, this.#member)) return this.#learnedAt;", ""],
+    ["all members claim at the same time", "this.#chance.unit() * PATIENCE_MS", "0"],
+    ["one member takes everything", "owned * SPREAD_MS", "0"],
+    ["an exclusive upstream needs no proof", "if (this.isExclusive &&", "if (!this.isExclusive &&"],
+    ["a restored store is not believed", "revision < known.term && !decides", "revision < known.term"],
+    ["an upstream that was released is claimed again", "if (this.#isLeaving) this.#release();\n    else if", "if"],
+    [
+      "a lost acknowledgement loses the release",
+      "held && this.#isLeaving && isSame(",
+      "held && isSame(value, value) && !isSame(",
+    ],
+  ],
+};
