@@ -1,0 +1,188 @@
+/** A cluster of simulated members, what happens to it, and the rules that hold whatever happens. */
+import { Dice } from "./dice.ts";
+import { MessageServer, NOTICE_MS } from "./message-server.ts";
+import { type Observer, SimulatedMember } from "./simulated-member.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+export interface SimulationResult {
+  /** The first rule that was broken, and when. */
+  readonly broken: string | undefined;
+  readonly terms: number;
+  readonly frames: number;
+  /** Time from the end of all faults until every upstream was owned. */
+  readonly ownedAfterMs: number;
+  /** Time from a release until the next owner. */
+  readonly handedOverAfterMs: number;
+}
+
+const LEASE_MS = 3_000;
+const UPSTREAMS = ["u", "v"];
+const CLOSE_MS = 300;
+const FAULTS_MS = 45_000;
+/** A client that has not noticed yet, a claim and a look whose outcome is unknown, and the lease. */
+export const OWNED_WITHIN_MS = LEASE_MS + NOTICE_MS + LEASE_MS;
+/** Two members that own something already, and their ways to the store and back. */
+export const HANDED_OVER_WITHIN_MS = 500;
+/** No member does more in a second, however bad it is: nothing runs in a circle. */
+const EFFECTS_PER_SECOND = 250;
+
+export class ClusterSimulation implements Observer {
+  readonly #time = new VirtualTime();
+  readonly #dice: Dice;
+  readonly #server: MessageServer;
+  #members: SimulatedMember[] = [];
+  #names = 0;
+  #broken: string | undefined;
+  #frames = 0;
+  readonly #terms = new Map<string, number>();
+  readonly #written = new Map<string, number>();
+
+  constructor(seed: number) {
+    this.#dice = new Dice(seed);
+    this.#server = new MessageServer(this.#time, this.#dice);
+  }
+
+  run(): SimulationResult {
+    const members = this.#dice.between(2, 6);
+    for (let n = 0; n < members; n++) this.#join();
+    this.#time.after(this.#dice.below(2_000), () => this.#nextFault());
+    this.#pass(FAULTS_MS);
+    this.#server.heal();
+    const ownedAfterMs = this.#passUntil(OWNED_WITHIN_MS, () => UPSTREAMS.every((upstream) => this.#ownerOf(upstream)));
+    if (ownedAfterMs > OWNED_WITHIN_MS) this.broke("an upstream has no owner");
+    const handedOverAfterMs = this.#handOver();
+    const effects = Math.max(...this.#members.map((member) => member.effects));
+    if (effects > (this.#time.now / 1_000) * EFFECTS_PER_SECOND) this.broke(`a member did ${effects} things`);
+    return {
+      broken: this.#broken,
+      terms: [...this.#terms.values()].reduce((total, term) => total + term, 0),
+      frames: this.#frames,
+      ownedAfterMs,
+      handedOverAfterMs,
+    };
+  }
+
+  owned(_member: SimulatedMember, upstream: string, term: number): void {
+    if (term <= (this.#terms.get(upstream) ?? 0)) this.broke(`term ${term} of ${upstream} does not grow`);
+    this.#terms.set(upstream, term);
+  }
+
+  wrote(upstream: string, term: number): void {
+    this.#frames++;
+    const newest = this.#written.get(upstream) ?? 0;
+    if (term < newest) this.broke(`a frame of ${upstream} left in term ${term}, after one of ${newest}`);
+    this.#written.set(upstream, Math.max(term, newest));
+  }
+
+  faultMs(below: number): number {
+    // A third of the long ones ends just when the lease does.
+    const isClose = below > LEASE_MS && this.#dice.oneIn(3);
+    const ms = isClose ? this.#dice.between(LEASE_MS - CLOSE_MS, LEASE_MS + CLOSE_MS) : this.#dice.below(below);
+    return Math.max(0, Math.min(ms, FAULTS_MS - this.#time.now));
+  }
+
+  broke(rule: string): void {
+    this.#broken ??= `at ${this.#time.now} ms: ${rule}`;
+  }
+
+  /** An owner that leaves while all is well is followed at once. */
+  #handOver(): number {
+    // Whoever was without contact has it again, and the last claims are decided.
+    this.#pass(NOTICE_MS + LEASE_MS);
+    const upstream = UPSTREAMS[0] ?? "";
+    const owner = this.#ownerOf(upstream);
+    if (!owner || this.#members.length < 2) return 0;
+    const before = this.#terms.get(upstream) ?? 0;
+    owner.release();
+    const taken = () => UPSTREAMS.every((one) => this.#ownerOf(one)) && (this.#terms.get(upstream) ?? 0) > before;
+    const ms = this.#passUntil(HANDED_OVER_WITHIN_MS, taken);
+    if (ms > HANDED_OVER_WITHIN_MS) this.broke("a released upstream has no owner");
+    return ms;
+  }
+
+  #pass(ms: number): void {
+    this.#time.runUntil(this.#time.now + ms, () => this.#check());
+  }
+
+  #passUntil(withinMs: number, isDone: () => boolean): number {
+    const from = this.#time.now;
+    while (!isDone() && this.#time.now - from <= withinMs) this.#pass(10);
+    return this.#time.now - from;
+  }
+
+  /** The member that may write, and has a socket to write to. */
+  #ownerOf(upstream: string): SimulatedMember | undefined {
+    return this.#members.find((member) => member.sockets.has(upstream) && mayWrite(member, upstream));
+  }
+
+  #check(): void {
+    for (const upstream of UPSTREAMS) {
+      const owners = this.#members.filter((member) => mayWrite(member, upstream));
+      if (owners.length > 1) this.broke(`${owners.map(({ id }) => id).join(" and ")} may write to ${upstream}`);
+    }
+  }
+
+  #join(): void {
+    const context = { time: this.#time, server: this.#server, dice: this.#dice, observer: this };
+    const member = new SimulatedMember(`m${++this.#names}`, LEASE_MS, context);
+    this.#members.push(member);
+    member.start(UPSTREAMS);
+  }
+
+  #leave(member: SimulatedMember): void {
+    member.kill();
+    this.#members = this.#members.filter((one) => one !== member);
+    this.#time.after(this.#dice.below(3_000), () => this.#join());
+  }
+
+  #nextFault(): void {
+    if (this.#time.now > FAULTS_MS) return;
+    this.#fault();
+    this.#time.after(this.#dice.below(3_000), () => this.#nextFault());
+  }
+
+  #fault(): void {
+    const dice = this.#dice;
+    const forMs = (below: number) => this.faultMs(below);
+    const owners = this.#members.filter(({ sockets }) => sockets.size > 0);
+    const member = dice.pick(owners.length > 0 && !dice.oneIn(3) ? owners : this.#members);
+    if (!member) return;
+    const way = dice.pick(["up", "down", "both"] as const) ?? "both";
+    const faults = [
+      () => member.stop(forMs(6_000), false),
+      () => member.stop(forMs(12_000), true),
+      () => member.stopAtWrite(6_000, dice.oneIn(2)),
+      () => member.stopAtWrite(6_000, dice.oneIn(2)),
+      () => this.#server.cut(member.id, forMs(8_000)),
+      () => this.#server.cut(member.id, forMs(500)),
+      () => this.#server.hold(member.id, forMs(4_000), way),
+      () => this.#server.hold(member.id, forMs(4_000), way),
+      () => this.#squeeze(member),
+      () => this.#server.restart(forMs(3_000)),
+      () => this.#server.stallStore(forMs(8_000)),
+      () => member.jump(dice.pick([-3_600_000, -1_500, 1_500, 3_600_000]) ?? 0),
+      () => this.#leave(member),
+      () => this.#exit(member),
+    ];
+    dice.pick(faults)?.();
+  }
+
+  /** The beats of a silent owner arrive at last, and are on their way to the others while they lose patience. */
+  #squeeze(owner: SimulatedMember): void {
+    const ms = this.#dice.between(LEASE_MS - 2 * CLOSE_MS, LEASE_MS);
+    if (this.#time.now + ms + LEASE_MS > FAULTS_MS) return;
+    this.#server.hold(owner.id, ms, "up");
+    this.#time.after(ms - this.#dice.below(CLOSE_MS), () => {
+      for (const member of this.#members) if (member !== owner) this.#server.hold(member.id, 2 * CLOSE_MS, "down");
+    });
+  }
+
+  #exit(member: SimulatedMember): void {
+    member.release();
+    this.#time.after(this.#dice.below(1_000), () => this.#leave(member));
+  }
+}
+
+function mayWrite(member: SimulatedMember, upstream: string): boolean {
+  return !member.isStopped && member.ownership.mayWrite(upstream, member.now);
+}
