@@ -4,7 +4,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { ClusterSimulation, type SimulationResult } from "./cluster-simulation.ts";
 
-const SEEDS = Number(process.env.SEEDS ?? 300);
+const SEEDS = Number(process.env.SEEDS ?? 150);
 const FIRST = Number(process.env.SEED ?? 1);
 
 test("an upstream has one owner at a time, and an owner again when all is well", (t) => {

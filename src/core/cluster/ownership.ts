@@ -175,21 +175,26 @@ export class Ownership {
   }
 
   #standing(now: Instant): Standing {
+    let owned = 0;
+    for (const { isWanted } of this.#upstreams.values()) if (isWanted) owned++;
     return {
       now,
       isConnected: this.#connectedAt !== undefined,
       isSure: this.contactAgeMs(now) < this.#times.sure,
       listeningSince: this.#listeningSince,
-      owned: [...this.#upstreams.values()].filter(({ isWanted }) => isWanted).length,
+      owned,
     };
   }
 
   /** Beats in time, and at once if there is something new to tell. */
   #beat(now: Instant): void {
     if (!this.#connectedAt) return;
-    const all = [...this.#upstreams.values()];
-    const owned = all.map((one) => one.owned).filter((entry): entry is OwnedUpstream => entry !== undefined);
-    const released = all.map((one) => one.released).filter((entry): entry is ReleasedUpstream => entry !== undefined);
+    const owned: OwnedUpstream[] = [];
+    const released: ReleasedUpstream[] = [];
+    for (const one of this.#upstreams.values()) {
+      if (one.owned) owned.push(one.owned);
+      if (one.released) released.push(one.released);
+    }
     const text = JSON.stringify([owned, released]);
     if (text === this.#beatText && now.ms < this.#beatAt + this.#times.beat) return;
     this.#beatText = text;
@@ -207,8 +212,11 @@ export class Ownership {
   /** At least once each beat: the wall clock may end a lease, and nobody can wait for that. */
   #nextTick(now: Instant): number {
     const standing = this.#standing(now);
-    const due = [...this.#upstreams.values()].flatMap((one) => [one.claimDueAt(standing), one.fallsAt]);
-    const beatAt = this.#connectedAt ? this.#beatAt + this.#times.beat : now.ms + this.#times.beat;
-    return Math.min(...due.filter((at) => at > now.ms), beatAt, now.ms + this.#times.beat);
+    const { beat } = this.#times;
+    let next = now.ms + beat;
+    if (this.#connectedAt) next = Math.min(next, this.#beatAt + beat);
+    for (const one of this.#upstreams.values())
+      for (const at of [one.claimDueAt(standing), one.fallsAt]) if (at > now.ms) next = Math.min(next, at);
+    return next;
   }
 }
