@@ -77,8 +77,9 @@ export class MessageServer {
   hold(member: string, ms: number, way: "up" | "down" | "both"): void {
     const link = this.#links.get(member);
     if (!link) return;
-    if (way !== "down") link.heldUp = this.#time.now + ms;
-    if (way !== "up") link.heldDown = this.#time.now + ms;
+    const until = this.#time.now + ms;
+    if (way !== "down") link.heldUp = Math.max(link.heldUp, until);
+    if (way !== "up") link.heldDown = Math.max(link.heldDown, until);
   }
 
   /** All connections break. */
