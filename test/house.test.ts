@@ -29,6 +29,8 @@ const COUNTERPARTS: readonly (readonly string[])[] = [
   // The stores, and the routes in front of them.
   ["core/kept-replies.ts", "http/routes/kept-replies.ts"],
   ["http/routes/tickets.ts", "http/tickets.ts"],
+  // The server behind a cluster, and the preset for upstreams.
+  ["cluster/nats.ts", "protocols/dialects/nats.ts"],
   // The protocol's messages, and the routes that speak it over HTTP.
   ["http/routes/graphql.ts", "protocols/graphql.ts"],
 ];

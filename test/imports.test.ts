@@ -165,6 +165,8 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },
+    // Members and tests ask for the engine's port, and whoever is behind it knows no member.
+    { from: ["cluster/"], to: ["cluster/"] },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },
     {
       from: ["recording/"],
@@ -191,10 +193,12 @@ const PURE: Readonly<Record<string, Place>> = {
 };
 
 /** Modules that are slow to load, and must not delay a start that does not need them. */
-const LAZY: readonly Place[] = ["protocols/pattern.ts", "http/metrics/metrics-text.ts"];
+const LAZY: readonly Place[] = ["protocols/pattern.ts", "http/metrics/metrics-text.ts", "cluster/nats.ts"];
 
 /** The one client of WebSockets, and the servers that stand in for upstreams. */
 const KNOW_WS: readonly Place[] = ["sidecar/thread/socket.ts", "demo/demo-upstream.ts", "recording/mock-server.ts"];
+
+const KNOW_NATS: readonly Place[] = ["cluster/nats-dial.ts", "cluster/nats-link.ts"];
 
 /** The commands besides `serve`, which must not delay its start. */
 const COMMANDS: Place = "commands/";
@@ -344,7 +348,7 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "pattern compilers are loaded only by a configuration that has patterns",
+    name: "pattern compilers, metrics and the client of NATS are loaded only where they are needed",
     breaks: (tree) =>
       tree
         .filter(({ path }) => !LAZY.includes(path))
@@ -416,6 +420,17 @@ const RULES: readonly Rule[] = [
         },
         [],
       ],
+    ],
+  },
+  {
+    name: "only the connection to NATS, and what dials it, know its client",
+    breaks: (tree) => importersOf(tree, ["@nats-io/transport-node"], (path) => KNOW_NATS.includes(path)),
+    broken: [
+      [
+        { "cluster/nats.ts": `import { connect } from "@nats-io/transport-node";` },
+        ["cluster/nats.ts imports @nats-io/transport-node"],
+      ],
+      [{ "cluster/nats-link.ts": `import type { Msg } from "@nats-io/transport-node";` }, []],
     ],
   },
   {

@@ -1,9 +1,9 @@
-/** The port between a member and the message server of its cluster: a bus, buckets of values with revisions, and logs. */
+/** The port between a member and the message server of its cluster: a bus, values with revisions, and logs. */
 
 /** Bytes of an entry of a log, at most; requests, answers and values have a bound of their own, `messageBytes`. */
 export const ENTRY_BYTES = 768 * 1024;
 
-/** `owner` and `meta` last; `claims` and `kept` are forgotten after `keepMs`, the oldest first when `keptBytes` are full. */
+/** `owner` and `meta` last; `claims` and `kept` forget after `keepMs`, and what is oldest if `keptBytes` are full. */
 export type Bucket = "owner" | "claims" | "kept" | "meta";
 
 export interface EngineSettings {
@@ -51,8 +51,10 @@ export interface Engine {
   beat(beat: Uint8Array): void;
   onBeat(hear: (beat: Uint8Array) => void): void;
   /**
-   * Sends a request to whichever member answers at an address. The asker must call `end` when it no longer waits: the
-   * engine has no deadline for it.
+   * Sends a request to whichever member answers at an address; without contact, to nobody. The asker must call `end`
+   * when it no longer waits: the engine has no deadline for it.
+   *
+   * @throws EngineError for a request, or for more of it, that is longer than `messageBytes`
    */
   ask(address: string, request: Uint8Array, on: AskEvents): OpenAsk;
   /**
@@ -113,7 +115,7 @@ export interface OpenAsk {
   end(): void;
 }
 
-/** Called with each request once it is whole. Its `send` does nothing after the last answer, or when the asker has left. */
+/** Called with each request once it is whole. `send` does nothing after the last answer, or when the asker has left. */
 export type TakeRequest = (
   request: Uint8Array,
   send: (answer: Uint8Array, isLast: boolean) => void,
