@@ -240,10 +240,16 @@ export class MemoryEngine implements Engine {
       if (!answering?.member.isKnown) return end("nobody");
       by = answering.member;
       answering.member.#receive(() => {
-        taken = answering.take(bytes, answer(answering.member));
+        try {
+          taken = answering.take(bytes, answer(answering.member));
+        } catch (error) {
+          end("lost");
+          throw error;
+        }
       });
     };
-    if (this.#reaches()) this.#server.schedule(() => this.#reaches() && arrive(), this.member);
+    if (this.#isThere) this.#server.schedule(() => this.#reaches() && arrive(), this.member);
+    else this.#deliver(() => isOpen && on.nobody());
     const send = (run: () => void) => {
       if (!isOpen || !this.#reaches()) return;
       this.#server.schedule(() => {
