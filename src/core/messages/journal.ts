@@ -58,7 +58,8 @@ export interface JournalLosses {
   readonly missed: number;
 }
 
-type GapDetails = Omit<Gap["gap"], "after" | "before">;
+/** A gap without its place. */
+export type GapDetails = Omit<Gap["gap"], "after" | "before">;
 
 type StoredMessage = Omit<Message, "data" | "reply"> & {
   readonly body: StoredBody;

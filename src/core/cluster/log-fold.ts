@@ -1,0 +1,163 @@
+/** The fold of an upstream's log: the same entries of its journals on every replica, with the same numbers. */
+import type { Body } from "../../protocols/protocol.ts";
+import type { GapDetails, MessageKind } from "../messages/journal.ts";
+import { type JournalPlace, type LogBatch, type LogItem, type LogLife, MAIN_JOURNAL } from "./log-batch.ts";
+
+export type FoldEffect =
+  /** The log has begun anew: older cursors are expired. */
+  | { readonly type: "restart"; readonly epoch: string }
+  /** A journal whose next entry has this number; it has none before, or they were evicted. */
+  | { readonly type: "open"; readonly place: JournalPlace }
+  | { readonly type: "close"; readonly journal: string }
+  | {
+      readonly type: "message";
+      readonly journal: string;
+      readonly number: number;
+      readonly at: number;
+      readonly kind: MessageKind;
+      readonly data: Body;
+    }
+  | {
+      readonly type: "gap";
+      readonly journal: string;
+      /** May be greater than the next: entries before it are missing. */
+      readonly number: number;
+      readonly at: number;
+      readonly gap: GapDetails;
+    }
+  /** A term has begun; if it is ours, its items can be written. */
+  | { readonly type: "life"; readonly term: number; readonly epoch: string };
+
+const HOLE = "entries of the cluster's log are missing";
+
+export class LogFold {
+  #position = 0;
+  #life: string | undefined;
+  #term = 0;
+  #missedAt: number | undefined;
+  #epoch: string | undefined;
+  /** The epoch of a log that was cut off: cursors of it stand for other entries, or none. */
+  #lostEpoch: string | undefined;
+  readonly #places = new Map<string, JournalPlace>();
+  #ignored = 0;
+  #holes = 0;
+
+  /** Read the log behind this entry. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The epoch for a new term to go on with; undefined if it must begin another. */
+  get epoch(): string | undefined {
+    return this.#epoch === this.#lostEpoch || !this.#places.has(MAIN_JOURNAL) ? undefined : this.#epoch;
+  }
+
+  get places(): readonly JournalPlace[] {
+    return [...this.#places.values()];
+  }
+
+  /** Batches of members that did not know yet that they had been replaced, and holes, of which there should be none. */
+  get counts(): { readonly ignored: number; readonly holes: number } {
+    return { ignored: this.#ignored, holes: this.#holes };
+  }
+
+  /**
+   * Compares the log as the server has it, to be asked for at the start and at each new contact.
+   * @returns true if it is another log, or less of this one: read it from its beginning
+   */
+  found(life: string, last: number): boolean {
+    const isSame = (this.#life === undefined || this.#life === life) && last >= this.#position;
+    this.#life = life;
+    if (!isSame) this.#forget();
+    return !isSame;
+  }
+
+  take(seq: number, batch: LogBatch): readonly FoldEffect[] {
+    if (seq <= this.#position) return [];
+    this.#position = seq;
+    if (batch.term < this.#term) {
+      this.#ignored++;
+      return [];
+    }
+    const effects: FoldEffect[] = [];
+    const isNew = batch.epoch !== this.#epoch;
+    // Appended twice.
+    if (!isNew && batch.life && batch.term === this.#term) return [];
+    if (isNew && !this.#begin(seq, batch, effects)) return [];
+    this.#term = batch.term;
+    if (batch.life) this.#onLife(batch, batch.life, isNew, effects);
+    for (const place of batch.journals) this.#align(place, batch.items, effects);
+    this.#fold(batch, effects);
+    for (const journal of batch.closed) if (this.#places.delete(journal)) effects.push({ type: "close", journal });
+    return effects;
+  }
+
+  #forget(): void {
+    this.#lostEpoch = this.#epoch;
+    this.#position = 0;
+    this.#term = 0;
+    this.#epoch = undefined;
+    this.#places.clear();
+  }
+
+  /** @returns false if the beginning of the epoch was missed, so that the log must be read again; once is enough */
+  #begin(seq: number, { epoch, life, journals }: LogBatch, effects: FoldEffect[]): boolean {
+    const isBeginning = this.#epoch === undefined || (life && journals.length > 0);
+    if (!isBeginning && this.#missedAt !== seq) {
+      this.#forget();
+      this.#missedAt = seq;
+      return false;
+    }
+    this.#places.clear();
+    this.#epoch = epoch;
+    effects.push({ type: "restart", epoch });
+    return true;
+  }
+
+  /** Every journal has a gap where a term begins, but the one that begins with it. */
+  #onLife({ term, epoch }: LogBatch, { from, at, why }: LogLife, isNew: boolean, effects: FoldEffect[]): void {
+    const gap: GapDetails = { dropped: null, reason: "away", from, to: at, why };
+    if (!isNew) for (const { name } of this.places) effects.push({ type: "gap", ...this.#number(name), at, gap });
+    effects.push({ type: "life", term, epoch });
+  }
+
+  #align(place: JournalPlace, items: readonly LogItem[], effects: FoldEffect[]): void {
+    const known = this.#places.get(place.name);
+    if (known?.epoch !== place.epoch) {
+      if (known) effects.push({ type: "close", journal: place.name });
+      this.#open(place, effects);
+    } else if (place.next > known.next) {
+      this.#holes++;
+      const at = items.find(({ journal }) => journal === place.name)?.at ?? 0;
+      const gap: GapDetails = { dropped: null, reason: "overflow", why: HOLE };
+      effects.push({ type: "gap", journal: place.name, number: place.next - 1, at, gap });
+      this.#places.set(place.name, place);
+    }
+  }
+
+  /** Entries with numbers that are here already were appended twice. */
+  #fold({ journals, items }: LogBatch, effects: FoldEffect[]): void {
+    const next = new Map(journals.map((place) => [place.name, place.next]));
+    for (const item of items) {
+      const number = next.get(item.journal);
+      if (number === undefined) continue;
+      next.set(item.journal, number + 1);
+      if (number !== this.#places.get(item.journal)?.next) continue;
+      this.#number(item.journal);
+      effects.push("gap" in item ? { type: "gap", number, ...item } : { type: "message", number, ...item });
+    }
+  }
+
+  #open(place: JournalPlace, effects: FoldEffect[]): void {
+    this.#places.set(place.name, place);
+    effects.push({ type: "open", place });
+  }
+
+  /** Takes the journal's next number. */
+  #number(journal: string): { readonly journal: string; readonly number: number } {
+    const place = this.#places.get(journal);
+    const number = place?.next ?? 1;
+    if (place) this.#places.set(journal, { ...place, next: number + 1 });
+    return { journal, number };
+  }
+}

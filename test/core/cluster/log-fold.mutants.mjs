@@ -1,0 +1,25 @@
+/** Mutants of `src/core/cluster/log-fold.ts`. */
+export default {
+  tests: ["test/core/cluster/log.test"],
+  deno: true,
+  mutants: [
+    ["a replaced owner still writes", "if (batch.term < this.#term) {", "if (batch.term < 0) {"],
+    ["a log without a beginning is read for ever", "&& this.#missedAt !== seq", ""],
+    [
+      "a term that was appended twice begins twice",
+      "if (!isNew && batch.life && batch.term === this.#term) return [];",
+      "",
+    ],
+    [
+      "an entry that was appended twice is there twice",
+      "if (number !== this.#places.get(item.journal)?.next) continue;",
+      "",
+    ],
+    ["no gap stands where a term begins", "if (!isNew) for", "if (isNew) for"],
+    ["a hole is not told", "this.#holes++;", ""],
+    ["a log may become shorter", "&& last >= this.#position;", ";"],
+    ["a log may have another life", "this.#life === undefined || this.#life === life", "life !== undefined"],
+    ["the epoch of a lost log is used again", "this.#epoch === this.#lostEpoch || ", ""],
+    ["a journal that was closed goes on", "known?.epoch !== place.epoch", "known === undefined"],
+  ],
+};
