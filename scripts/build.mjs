@@ -48,6 +48,15 @@ const englishOnly = {
   },
 };
 
+/** Leaves out what only replicas of the service need: a program's own threads are in no cluster. */
+const withoutCluster = {
+  name: "without-cluster",
+  setup({ onLoad }) {
+    const contents = 'export function joinCluster() { throw new Error("unreachable: no cluster in a program"); }';
+    onLoad({ filter: /[\\/]thread[\\/]join-cluster\.ts$/ }, () => ({ contents }));
+  },
+};
+
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -108,7 +117,8 @@ async function buildLibrary() {
 /** Bundles the files that the library's threads begin with, each into one beside the compiled module that starts it. */
 export function buildThreadFiles(outdir) {
   const entryPoints = [THREAD, "src/sidesocket-keeper.ts"];
-  return build({ ...options, ...MODULE_FILES, outbase: "src", outdir, entryPoints });
+  const plugins = [...options.plugins, withoutCluster];
+  return build({ ...options, ...MODULE_FILES, plugins, outbase: "src", outdir, entryPoints });
 }
 
 /** Writes the licences of the packages whose code is in the bundles. */

@@ -14,12 +14,25 @@ const GAP_REASONS: Readonly<Record<GapReason, true>> = {
 /** The losses of journals: messages that were evicted, that readers missed, and the gaps that they got by reason. */
 export type Losses = Record<"evicted" | "missed" | GapReason, number>;
 
+/** The part of a replica in its cluster. */
+export interface ClusterCounts {
+  /** Requests that were passed on to the owner of the upstream. */
+  forwarded: number;
+  /** Terms of ownership that this replica began. */
+  takeovers: number;
+  /** Writes that did not go out, because another replica might own the upstream. */
+  fenced: number;
+}
+
+const CLUSTER_COUNTS: Readonly<Record<keyof ClusterCounts, true>> = { forwarded: true, takeovers: true, fenced: true };
+
 /** Numbers that only grow. */
-export type Tally = Counters & Losses;
+export type Tally = Counters & Losses & ClusterCounts;
 
 const COUNTERS = Object.keys(zeroCounters) as readonly (keyof Counters)[];
 const REASONS = Object.keys(GAP_REASONS) as readonly GapReason[];
-const NAMES: readonly (keyof Tally)[] = [...COUNTERS, "evicted", "missed", ...REASONS];
+const OF_CLUSTER = Object.keys(CLUSTER_COUNTS) as readonly (keyof ClusterCounts)[];
+const NAMES: readonly (keyof Tally)[] = [...COUNTERS, "evicted", "missed", ...REASONS, ...OF_CLUSTER];
 
 /**
  * Memory for one tally. The upstream's thread alone writes it, so nothing is atomic; the host may read it at any time,
@@ -47,6 +60,10 @@ export function addTally(sum: Float64Array, cells: Float64Array): void {
 
 export function countersOf(tally: Tally): Counters {
   return Object.fromEntries(COUNTERS.map((name) => [name, tally[name]])) as Record<keyof Counters, number>;
+}
+
+export function clusterCountsOf({ forwarded, takeovers, fenced }: Tally): ClusterCounts {
+  return { forwarded, takeovers, fenced };
 }
 
 /** A gap that no reader got has no number. */

@@ -138,6 +138,16 @@ export const upstreamStateSchema = z
       .nullable()
       .describe("unsolicited messages; gaps count as messages"),
     instances: z.int().nullable().describe("open instances, those of all callers; null for an upstream without any"),
+    owner: z
+      .object({
+        member: z.string().nullable().describe("the id of the owner, which it draws at its start; null without one"),
+        self: z.boolean().describe("true if it is this replica"),
+        term: z.int().nullable().describe("the number of its term, which grows"),
+        heard_ms: z.int().nullable().describe("since this replica heard it; 0 if it is this one"),
+        contact_age_ms: z.int().nullable().describe("since the others certainly heard this replica; null if never"),
+      })
+      .optional()
+      .describe("only in a cluster: the replica that has the connection, whose phase is shown"),
     webhooks: z.array(
       z.object({
         url: z.string().describe("scheme and host only"),

@@ -12,6 +12,7 @@ import { logModules } from "../logs/module-log.ts";
 import { frameLog, logUpstream } from "../logs/upstream-log.ts";
 import { Webhook } from "../push/webhook.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ThreadCluster } from "../sidecar/contract.ts";
 import type { HttpSide } from "../sidecar/host/exit.ts";
 import { replyToMessage } from "../sidecar/host/reply-to-message.ts";
 import { Sidecars, type TapeOf } from "../sidecar/host/sidecars.ts";
@@ -41,10 +42,12 @@ export class ServedUpstreams {
     memoryBytes: number,
     telemetry: Telemetry,
     tapeOf?: TapeOf,
+    cluster?: ThreadCluster,
   ) {
     this.#telemetry = telemetry;
     this.#runtime = runtime;
-    this.sidecars = new Sidecars(settings, bounds, runtime.startThread, front, memoryBytes, frameLog(), tapeOf);
+    const { startThread } = runtime;
+    this.sidecars = new Sidecars(settings, bounds, startThread, front, memoryBytes, frameLog(), tapeOf, cluster);
     for (const client of this.sidecars.upstreams.values()) {
       logUpstream(client);
       logModules([client]);

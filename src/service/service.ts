@@ -69,7 +69,9 @@ export class Service {
     this.#telemetry = telemetry;
     const upstreams = demo ? demoUpstreams(demo) : config.upstreams;
     const memory = memoryOf(config.limits, runtime.memoryLimit);
-    this.#served = new ServedUpstreams(upstreams, config.shutdown, runtime, this.#front, memory, telemetry, tapeOf);
+    const cluster = config.cluster && { settings: config.cluster, replies: config.replies };
+    const { shutdown } = config;
+    this.#served = new ServedUpstreams(upstreams, shutdown, runtime, this.#front, memory, telemetry, tapeOf, cluster);
     this.#instances = new Instances(this.#served.sidecars, telemetry);
     this.#rules = new CallerRules(config, listener.port, this.#served.sidecars);
     this.#endPressureLog = logPressure(this.#served.sidecars.budget);

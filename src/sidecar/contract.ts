@@ -1,17 +1,18 @@
 /** The thread contract: every message that crosses between the host and the sidecar's thread. */
 
 import type { MessagePort } from "node:worker_threads";
-import type { SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
+import type { ClusterSettings, ReplySettings, SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
 import type { Cursor, JournalLosses, Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
+import type { ClusterCounts } from "../core/tally.ts";
 import type { BudgetMemory } from "../core/util/budget.ts";
 import type { Failure } from "../errors.ts";
 import type { Condition, Rule } from "../protocols/condition.ts";
 import type { Body, Protocol } from "../protocols/protocol.ts";
 import type { CapturedValue, ThreadReport, UpstreamState } from "./reports.ts";
 
-export type { ThreadReport, UpstreamState } from "./reports.ts";
+export type { OwnerState, ThreadReport, UpstreamState } from "./reports.ts";
 
 /**
  * A message from the host to the thread. Every message, in either direction, names its upstream; `*` is the thread
@@ -32,6 +33,8 @@ export type ToThread =
       readonly memory: ThreadMemory;
       /** The memory of the upstream's tally, which the thread writes from here on. */
       readonly tally: Float64Array;
+      /** The cluster whose replicas share it; undefined for an upstream of this replica alone. */
+      readonly cluster?: ThreadCluster | undefined;
       /** True to have every frame that goes out or comes in reported as `traced`. */
       readonly traces?: boolean | undefined;
       /** The most bytes to report as `taped`, of all that connections exchange; undefined for none. */
@@ -190,6 +193,8 @@ export type FromThread =
    */
   | { readonly type: "part"; readonly upstream: string; readonly seq: number; readonly body: Body }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
+  /** A read ends without a page: another replica owns the upstream, and has its messages. */
+  | { readonly type: "unread"; readonly upstream: string; readonly seq: number; readonly failure: Failure }
   | { readonly type: "acknowledged"; readonly upstream: string; readonly seq: number; readonly answered: Answered }
   /** The late outcome of a request that was `settled` with `reply_timeout`. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
@@ -270,6 +275,12 @@ export interface JournalEpochs {
   readonly former: readonly string[];
 }
 
+/** The cluster that a thread takes part in, as a member of its own. */
+export interface ThreadCluster {
+  readonly settings: ClusterSettings;
+  readonly replies: ReplySettings;
+}
+
 /** `ahead`: the cursor is of this epoch, but after its newest message. `nowhere`: there is no such journal. */
 export type NoPage = "ahead" | "nowhere";
 
@@ -302,8 +313,18 @@ export interface ThreadDetails {
   readonly bufferedBytes: number;
   /** The values of `capture`, by name. */
   readonly captured: Readonly<Record<string, CapturedValue>>;
+  /** The owner's beats, in a cluster. */
+  readonly cluster?: ClusterAges | undefined;
   /** The messages in all journals of the upstream. */
   readonly kept: { readonly messages: number; readonly bytes: number };
+}
+
+/** The ages of what a replica knows of its cluster, in milliseconds. */
+export interface ClusterAges {
+  /** Since this replica was certainly heard by the others; null without contact. */
+  readonly contactAgeMs: number | null;
+  /** Since the owner was heard; null if there is none. */
+  readonly heardMs: number | null;
 }
 
 /** The details of an upstream. What is counted includes the instances that callers have opened of it. */
@@ -311,6 +332,7 @@ export interface UpstreamDetails extends ThreadDetails {
   readonly counters: Counters;
   readonly ends: ConnectionEnds;
   readonly losses: JournalLosses;
+  readonly shared: ClusterCounts;
 }
 
 /** Numbers by `codeOf`, with a bound on the names: the upstream chooses close codes. */
@@ -328,4 +350,14 @@ export interface CloseCounts {
   readonly by: "us" | "peer" | null;
   /** The bound passed and the socket was broken. */
   readonly forced: boolean;
+  /** Set if this replica owned the upstream, and gave it to another. */
+  readonly handover?: Handover | undefined;
+}
+
+/** The handover of an upstream at the exit of its owner. */
+export interface Handover {
+  /** The next owner; null if there was none within the time of the exit. */
+  readonly to: string | null;
+  /** Milliseconds until it was heard. */
+  readonly ms: number;
 }

@@ -13,6 +13,20 @@ export interface UpstreamState {
   readonly foundDeadBy?: "ping" | "heartbeat" | "silence" | undefined;
   /** Milliseconds until the next attempt, in `waiting` and `refused`. */
   readonly retryInMs?: number | undefined;
+  /** The replica that has the connection, if several of a cluster share it; the phase is what that one says. */
+  readonly owner?: OwnerState | undefined;
+}
+
+/** The owner of an upstream as this replica knows it. */
+export interface OwnerState {
+  /** The id of the owner; undefined if there is none. */
+  readonly member: string | undefined;
+  /** True if it is this replica. */
+  readonly self: boolean;
+  /** The number of the owner's term, which grows. */
+  readonly term: number | undefined;
+  /** True if requests are answered, or will probably be once the upstream has another owner. */
+  readonly serving: boolean;
 }
 
 /** The host's own part of an upstream's state, also of the time before its thread crashed. */
@@ -26,10 +40,11 @@ export interface KnownState extends UpstreamState {
 /**
  * - `printed`: a user's module wrote to the console or to a standard stream.
  * - `threw`: an exception of a user's module, which was caught.
+ * - `clustered`: something that an operator should know of the cluster: a missing right, a lost message server.
  * - `dying`: an exception that nothing caught, or `process.exit`, of which the thread dies.
  */
 export interface ThreadReport {
-  readonly event: "printed" | "threw" | "dying";
+  readonly event: "printed" | "threw" | "clustered" | "dying";
   readonly text: string;
 }
 

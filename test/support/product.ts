@@ -32,6 +32,8 @@ export interface ProductOptions {
   readonly runtimeArgs?: readonly string[];
   /** A command that execs the one it is given (`exec "$@"`): for limits, namespaces and other standard streams. */
   readonly wrapper?: readonly string[];
+  /** The runtime of the product, where that is not the one that runs the test. */
+  readonly on?: "node" | "deno";
   /** Ends the product with the test. Without it, use `await using`. */
   readonly t?: Cleanup;
 }
@@ -54,15 +56,15 @@ export class StartFailed extends Error {
 /** Builds the command line that starts the product on this runtime. */
 export function productCommand(
   args: readonly string[],
-  options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs" | "wrapper"> = {},
+  options: Pick<ProductOptions, "on" | "denoPermissions" | "runtimeArgs" | "wrapper"> = {},
 ): { readonly command: string; readonly args: readonly string[] } {
   const [command = "", ...rest] = [...(options.wrapper ?? []), ...runtimeCommand(options), ...args];
   return { command, args: rest };
 }
 
-function runtimeCommand(options: Pick<ProductOptions, "denoPermissions" | "runtimeArgs">): string[] {
+function runtimeCommand(options: Pick<ProductOptions, "on" | "denoPermissions" | "runtimeArgs">): string[] {
   const flags = options.runtimeArgs ?? [];
-  if (runtime === "node") return [nodePath(), ...flags, join(root, "dist", "main.js")];
+  if ((options.on ?? runtime) === "node") return [nodePath(), ...flags, join(root, "dist", "main.js")];
   const permissions = options.denoPermissions ?? DENO_PERMISSIONS;
   return [denoPath(), "run", "--quiet", "--no-prompt", ...permissions, ...flags, join(root, "src", "main.ts")];
 }

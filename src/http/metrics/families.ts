@@ -2,7 +2,7 @@
 
 import { ACCOUNTS, REFUSALS } from "../../core/util/budget.ts";
 import { BUCKET_BOUNDS, type Histogram } from "../../core/util/histogram.ts";
-import type { UpstreamDetails, UpstreamState } from "../../sidecar/contract.ts";
+import type { OwnerState, UpstreamDetails, UpstreamState } from "../../sidecar/contract.ts";
 import type { AppParts, InstanceCounts, ReloadState, UpstreamPort, WebhookState } from "../ports.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
@@ -282,6 +282,47 @@ const REQUESTS: readonly MetricFamily[] = [
   ),
 ];
 
+/** Of an upstream that the replicas of a cluster share; others have no samples of it. */
+function shared(
+  type: "counter" | "gauge",
+  name: string,
+  help: string,
+  value: (upstream: ScrapedUpstream, owner: OwnerState) => Measured,
+): MetricFamily {
+  return ofUpstream(type, name, help, (each) => each.port.state.owner && value(each, each.port.state.owner));
+}
+
+const CLUSTER: readonly MetricFamily[] = [
+  shared("gauge", "sidesocket_cluster_owner", "1 if this replica owns the upstream, else 0.", (_, { self }) =>
+    Number(self),
+  ),
+  shared("gauge", "sidesocket_cluster_term", "The owner's term, which grows with each owner.", (_, { term }) => term),
+  shared(
+    "gauge",
+    "sidesocket_cluster_contact_age_seconds",
+    "Time since this replica was certainly heard by the others.",
+    ({ details }) => seconds(details?.cluster?.contactAgeMs ?? undefined),
+  ),
+  shared(
+    "counter",
+    "sidesocket_cluster_takeovers_total",
+    "Terms of ownership that this replica began.",
+    ({ details }) => details?.shared.takeovers,
+  ),
+  shared(
+    "counter",
+    "sidesocket_cluster_fenced_writes_total",
+    "Writes that did not go out, because another replica might own the upstream.",
+    ({ details }) => details?.shared.fenced,
+  ),
+  shared(
+    "counter",
+    "sidesocket_cluster_forwarded_total",
+    "Requests that were passed on to the owner of the upstream.",
+    ({ details }) => details?.shared.forwarded,
+  ),
+];
+
 const MESSAGES: readonly MetricFamily[] = [
   counted(
     "sidesocket_upstream_messages_total",
@@ -507,6 +548,7 @@ export const FAMILIES: readonly MetricFamily[] = [
   ...CALLS,
   ...CONNECTION,
   ...REQUESTS,
+  ...CLUSTER,
   ...MESSAGES,
   ...INSTANCES,
   ...WEBHOOKS,

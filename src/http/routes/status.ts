@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { redactUrl } from "../../config/wire.ts";
 import { ACCOUNTS, type Account, type Budget, REFUSALS } from "../../core/util/budget.ts";
-import type { UpstreamDetails } from "../../sidecar/contract.ts";
+import type { OwnerState, UpstreamDetails } from "../../sidecar/contract.ts";
 import type { Latency } from "../../telemetry/latency-windows.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import type { Env } from "../env.ts";
@@ -95,7 +95,7 @@ export function probeRoutes(app: RoutedApp, parts: AppParts): void {
 
   const ready = (c: Context<Env>) => {
     const isMissing = [...upstreams.values()].some(
-      ({ settings, state }) => settings.required && state.phase !== "ready",
+      ({ settings, state }) => settings.required && !(state.owner?.serving ?? state.phase === "ready"),
     );
     const status = !lifecycle.ready
       ? "shutting_down"
@@ -193,7 +193,7 @@ async function stateOf(
 ): Promise<JsonOf<"upstreamStateSchema">> {
   const details = await upstream.inspect(INSPECT_WITHIN_MS);
   const { windows, ...latency } = telemetry.latencyOf(upstream.instance?.id ?? upstream.name);
-  const { phase, since, readyUntil, attempts, lastError, lastCause, foundDeadBy, retryInMs } = upstream.state;
+  const { phase, since, readyUntil, attempts, lastError, lastCause, foundDeadBy, retryInMs, owner } = upstream.state;
   return {
     name: upstream.name,
     url: redactUrl(upstream.settings.url),
@@ -218,6 +218,7 @@ async function stateOf(
     readers: upstream.journals.readers,
     kept: details ? { ...details.kept } : null,
     instances: upstream.settings.instances && instances ? instances.counts(upstream.name).open : null,
+    ...(owner && { owner: ownerJson(owner, details?.cluster) }),
     webhooks: (upstream.instance ? [] : (webhooks.get(upstream.name) ?? [])).map(
       ({ state: { lastError: last_error, givenUp: given_up, ...state } }) => ({
         ...state,
@@ -230,6 +231,16 @@ async function stateOf(
       ...latencyJson(latency),
       windows: windows.map(({ at, ...window }) => ({ at: new Date(at).toISOString(), ...latencyJson(window) })),
     },
+  };
+}
+
+function ownerJson({ member, self, term }: OwnerState, ages: UpstreamDetails["cluster"]) {
+  return {
+    member: member ?? null,
+    self,
+    term: term ?? null,
+    heard_ms: ages?.heardMs ?? null,
+    contact_age_ms: ages?.contactAgeMs ?? null,
   };
 }
 

@@ -160,6 +160,13 @@ export class JournalPulls {
     else pull?.listener.page(page);
   }
 
+  /** There is no page, and will be none. */
+  unread(seq: number, failure: Failure): void {
+    const pull = this.#pulls.get(seq);
+    this.#pulls.delete(seq);
+    pull?.listener.end(failure);
+  }
+
   /** Reports messages of a journal that were delivered. */
   delivered(journal: string, epoch: string, seqs: readonly number[]): void {
     this.#post({ type: "delivered", upstream: this.#upstream, journal, epoch, seqs });

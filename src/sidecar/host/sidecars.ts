@@ -4,7 +4,7 @@ import type { ShutdownBounds, UpstreamSettings } from "../../config/schema.ts";
 import { Budget, type BudgetMemory, budgetMemory, sidesFor } from "../../core/util/budget.ts";
 import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
-import type { TracedFrame } from "../contract.ts";
+import type { ThreadCluster, TracedFrame } from "../contract.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
@@ -44,6 +44,7 @@ export class Sidecars {
   readonly #http: HttpSide;
   readonly #onFrame: FrameListener | undefined;
   readonly #tapeOf: TapeOf | undefined;
+  readonly #cluster: ThreadCluster | undefined;
   readonly #force = new AbortController();
   readonly #failing = deferred<Failure>();
   #exit: Promise<ExitReport> | undefined;
@@ -53,6 +54,7 @@ export class Sidecars {
   /**
    * @param memoryBytes the limit of the budget of all upstreams together
    * @param onFrame called with every frame of the upstreams; without it the threads trace none
+   * @param cluster the cluster whose replicas share the upstreams
    */
   constructor(
     settings: ReadonlyMap<string, UpstreamSettings>,
@@ -62,7 +64,9 @@ export class Sidecars {
     memoryBytes = Number.POSITIVE_INFINITY,
     onFrame?: FrameListener,
     tapeOf?: TapeOf,
+    cluster?: ThreadCluster,
   ) {
+    this.#cluster = cluster;
     this.#onFrame = onFrame;
     this.#tapeOf = tapeOf;
     // Each upstream may get a thread of its own, besides those that they share; and one may make way for another.
@@ -94,7 +98,10 @@ export class Sidecars {
   #open(name: string, settings: UpstreamSettings, thread: SidecarThread, of?: UpstreamClient): UpstreamClient {
     const trace = this.#onFrame;
     const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
-    const client = new UpstreamClient(name, settings, thread, { onFrame, tape: this.#tapeOf?.(name), of });
+    // Templates and instances stay with the replica that has them.
+    const isShared = of === undefined && !settings.template && settings.owner !== "each";
+    const options = { onFrame, tape: this.#tapeOf?.(name), of, cluster: isShared ? this.#cluster : undefined };
+    const client = new UpstreamClient(name, settings, thread, options);
     this.#alive.add(client);
     return client;
   }

@@ -16,6 +16,7 @@ import type {
   FromThread,
   ProtocolTraits,
   TapeEntry,
+  ThreadCluster,
   ThreadDetails,
   ThreadReport,
   ToThread,
@@ -91,6 +92,8 @@ interface UpstreamClientOptions {
   readonly tape?: Tape | undefined;
   /** The upstream that this one is an instance of. */
   readonly of?: UpstreamClient | undefined;
+  /** The cluster whose replicas share the upstream; undefined if it is this replica's alone. */
+  readonly cluster?: ThreadCluster | undefined;
 }
 
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
@@ -123,6 +126,7 @@ export class UpstreamClient implements ThreadClient {
   readonly #onFrame: ((frame: TracedFrame) => void) | undefined;
   /** Undefined unless what connections exchange is recorded. */
   readonly #tape: Tape | undefined;
+  readonly #cluster: ThreadCluster | undefined;
   readonly counts: UpstreamCounts;
   readonly #reportListeners = new Set<(report: ThreadReport) => void>();
 
@@ -130,13 +134,14 @@ export class UpstreamClient implements ThreadClient {
     name: string,
     settings: UpstreamSettings,
     thread: SidecarThread,
-    { onFrame, tape, of }: UpstreamClientOptions = {},
+    { onFrame, tape, of, cluster }: UpstreamClientOptions = {},
   ) {
     this.name = name;
     this.counts = new UpstreamCounts(of?.counts);
     // Known before the thread is: it opens the upstream at once if it runs already.
     this.#onFrame = onFrame;
     this.#tape = tape;
+    this.#cluster = cluster;
     this.#settings = settings;
     this.#thread = thread;
     const post = (message: ToThread) => this.#post(message);
@@ -352,8 +357,9 @@ export class UpstreamClient implements ThreadClient {
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
     this.lines.close();
-    // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang.
-    if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
+    // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang. In a cluster
+    // only the thread knows of the requests of other replicas.
+    if (!this.#cluster && this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
     await Promise.all([this.#confirmations.drained.promise, this.subscriptions.settled(this.state.phase === "ready")]);
   }
 
@@ -409,6 +415,7 @@ export class UpstreamClient implements ThreadClient {
       epochs,
       memory: this.#budget.memory,
       tally: this.counts.cells,
+      cluster: this.#cluster,
       traces: this.#onFrame !== undefined,
       tapeBytes: this.#tape?.bytes,
     } as const;
@@ -433,6 +440,9 @@ export class UpstreamClient implements ThreadClient {
         break;
       case "page":
         this.journals.receive(message.seq, message.page);
+        break;
+      case "unread":
+        this.journals.unread(message.seq, message.failure);
         break;
       case "acknowledged":
         this.journals.acknowledged(message.seq, message.answered);

@@ -1,6 +1,6 @@
 /** The counts of an upstream, together with those of the instances that callers have opened of it. */
 
-import { addTally, countersOf, lossesOf, tallyCells, tallyIn } from "../../core/tally.ts";
+import { addTally, clusterCountsOf, countersOf, lossesOf, tallyCells, tallyIn } from "../../core/tally.ts";
 import { BoundedCounts } from "../../core/util/bounded-counts.ts";
 import type { UpstreamDetails } from "../contract.ts";
 import { CallStats } from "./call-stats.ts";
@@ -37,7 +37,7 @@ export class UpstreamCounts {
     if (of.#instances.delete(this)) addTally(of.#past, this.cells);
   }
 
-  get all(): Pick<UpstreamDetails, "counters" | "ends" | "losses"> {
+  get all(): Pick<UpstreamDetails, "counters" | "ends" | "losses" | "shared"> {
     const sum = this.cells.slice();
     addTally(sum, this.#past);
     for (const { cells } of this.#instances) addTally(sum, cells);
@@ -45,6 +45,7 @@ export class UpstreamCounts {
     return {
       counters: countersOf(tally),
       losses: lossesOf(tally),
+      shared: clusterCountsOf(tally),
       ends: { disconnects: this.#disconnects.all, failedAttempts: this.#failedAttempts.all },
     };
   }

@@ -7,7 +7,7 @@ import { SignsOfLife } from "../../core/connection/signs-of-life.ts";
 import { withAdditions } from "../../core/exchange/additions.ts";
 import type { ExchangeEffect } from "../../core/exchange/effects.ts";
 import { Exchange } from "../../core/exchange/exchange.ts";
-import { failed, unconfirmable } from "../../core/exchange/failures.ts";
+import { failed, notTaken, unconfirmable } from "../../core/exchange/failures.ts";
 import type { NewRequest, Owner } from "../../core/exchange/request-table.ts";
 import type { HeldAnswer } from "../../core/messages/held-answers.ts";
 import { unrepliable } from "../../core/messages/upstream-requests.ts";
@@ -28,6 +28,7 @@ import { Framing } from "./framing.ts";
 import { traitsOf, withConfiguredRules } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
+import type { MayWrite } from "./socket.ts";
 
 /** Services of the thread that an upstream lives on. */
 export interface UpstreamEnvironment {
@@ -41,6 +42,8 @@ export interface UpstreamEnvironment {
   threw(what: string, error: unknown): void;
   readonly network: Network;
   readonly budget: Budget;
+  /** The fence of an upstream that replicas share; undefined without any. */
+  readonly mayWrite?: MayWrite | undefined;
   /** Counts what the upstream does. */
   readonly tally: Tally;
   /** Undefined unless frames are traced. */
@@ -140,6 +143,18 @@ export class Upstream {
 
   start(): void {
     this.#connection.start();
+  }
+
+  /** This replica owns the upstream from here on, or goes on to after it might not write for a while. */
+  own(): void {
+    this.#connection.start();
+    this.#connection.announce();
+  }
+
+  /** Another replica may own the upstream: what was not sent is theirs, and the connection is broken. */
+  resign(why: string): void {
+    this.#carryOut(this.#exchange.giveUpHeld({ ...notTaken, detail: why }, this.#env.now()));
+    this.#connection.resign(why);
   }
 
   /** Hides the secrets of the settings in a text. */

@@ -10,13 +10,14 @@ import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
-import type { CommandOf, FromThread, ToThread } from "../contract.ts";
+import type { CommandOf, FromThread, ThreadCluster, ToThread } from "../contract.ts";
 import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
 import { ThreadLines } from "./blocking-lines.ts";
 import { FrameTape } from "./frame-tape.ts";
 import { FrameTrace } from "./frame-trace.ts";
+import type { Joined } from "./join-cluster.ts";
 import { loadProtocol } from "./load-protocol.ts";
 import { Mark, type Work } from "./mark.ts";
 import { ModuleReports } from "./module-reports.ts";
@@ -43,6 +44,12 @@ type OpenCommand = Extract<ToThread, { type: "open" }>;
 
 type HandleCommand = (command: UpstreamCommand) => void;
 
+interface Loaded {
+  readonly upstream: Upstream;
+  /** Takes the commands of the host, also of an upstream that replicas share. */
+  readonly handle: HandleCommand;
+}
+
 /** An upstream of this thread. */
 type Slot =
   /**
@@ -50,7 +57,7 @@ type Slot =
    * arrive meanwhile wait.
    */
   | { readonly state: "busy"; readonly waiting: UpstreamCommand[]; readonly work: Work }
-  | { readonly state: "open"; readonly upstream: Upstream; readonly work: Work; readonly handle: HandleCommand }
+  | ({ readonly state: "open"; readonly work: Work } & Loaded)
   /** The host has received `unusable`; commands are ignored. */
   | { readonly state: "unusable" };
 
@@ -85,7 +92,15 @@ export function serveThread(platform: ThreadPlatform): void {
   const reports = new ModuleReports(mark, { now, post, mask, takePrints: platform.takePrints });
   const end = reports.endOnExceptions(() => outbox.flush());
 
-  const load = async (command: OpenCommand, work: Work): Promise<Upstream | undefined> => {
+  /** Undefined until the first upstream is shared: what a cluster needs is loaded only then. */
+  let cluster: Promise<Joined> | undefined;
+  const join = async (first: ThreadCluster, upstream: string): Promise<Joined> => {
+    const { joinCluster } = await import("./join-cluster.ts");
+    const report = (text: string) => post({ type: "report", upstream, report: { event: "clustered", text } });
+    return joinCluster(first, { now, report });
+  };
+
+  const load = async (command: OpenCommand, work: Work): Promise<Loaded | undefined> => {
     const { upstream: name, settings, epochs, memory, tally: cells, traces, tapeBytes } = command;
     const threw = (what: string, error: unknown) => reports.threw(name, what, error);
     try {
@@ -99,11 +114,17 @@ export function serveThread(platform: ThreadPlatform): void {
         tapeBytes === undefined
           ? undefined
           : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
-      const env = { now, post, work, threw, network: platform.network, budget, tally: tallyIn(cells), trace, tape };
+      const tally = tallyIn(cells);
+      if (command.cluster) cluster ??= join(command.cluster, name);
+      const joined = command.cluster && (await cluster);
+      const shared = joined?.share(name, settings, { now, post, work, budget, tally });
+      const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence };
+      const env = { ...own, network: platform.network, budget, tally, trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: upstream.traits });
-      if (!settings.template) work(() => upstream.start(), undefined);
-      return upstream;
+      if (shared) shared.start(upstream);
+      else if (!settings.template) work(() => upstream.start(), undefined);
+      return { upstream, handle: (each) => (shared ?? upstream).handle(each) };
     } catch (error) {
       post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });
       return undefined;
@@ -115,28 +136,36 @@ export function serveThread(platform: ThreadPlatform): void {
     const work = mark.add(command.upstream);
     reports.add(command.upstream, command.settings);
     upstreams.set(command.upstream, { state: "busy", waiting, work });
-    const upstream = await load(command, work);
-    if (upstream) await serve(upstream, work, command.upstream, waiting);
+    const loaded = await load(command, work);
+    if (loaded) await serve(loaded, work, command.upstream, waiting);
     else upstreams.set(command.upstream, { state: "unusable" });
   };
 
   /** Handles the commands that wait, and those that arrive meanwhile, in order. */
-  const serve = async (upstream: Upstream, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
+  const serve = async (loaded: Loaded, work: Work, name: string, waiting: UpstreamCommand[]): Promise<void> => {
     upstreams.set(name, { state: "busy", waiting, work });
-    const handle: HandleCommand = (command) => upstream.handle(command);
+    const { handle } = loaded;
     for (let command = waiting.shift(); command; command = waiting.shift()) {
       if (needsPatterns(command)) await preparePatterns(command.settings);
       else if (isLarge(command)) await new Promise<void>(takeUrgentTurn);
       work(handle, command);
       if (command.type === "remove") return forget(name);
     }
-    upstreams.set(name, { state: "open", upstream, work, handle });
+    upstreams.set(name, { state: "open", work, ...loaded });
   };
 
   const forget = (name: string): void => {
     upstreams.delete(name);
     mark.remove(name);
     reports.remove(name);
+  };
+
+  const stop = async (): Promise<void> => {
+    await (await cluster)?.end(LEAVE_MS);
+    outbox.push({ type: "stopped", upstream: "*" });
+    outbox.flush();
+    // The only call that ends a thread from within on both runtimes. Messages posted before it still arrive.
+    end(0);
   };
 
   const handle = (message: ToThread): void => {
@@ -154,16 +183,12 @@ export function serveThread(platform: ThreadPlatform): void {
         lines.close(message.line);
         break;
       case "end":
-        outbox.push({ type: "stopped", upstream: "*" });
-        outbox.flush();
-        // The only call that ends a thread from within on both runtimes. Messages posted before it still arrive.
-        end(0);
+        void stop();
         break;
       default: {
         const slot = upstreams.get(message.upstream);
         if (slot?.state === "busy") slot.waiting.push(message);
-        else if (slot?.state === "open" && takesTime(message))
-          void serve(slot.upstream, slot.work, message.upstream, [message]);
+        else if (slot?.state === "open" && takesTime(message)) void serve(slot, slot.work, message.upstream, [message]);
         else if (slot?.state === "unusable" && message.type === "remove") forget(message.upstream);
         else if (slot?.state === "open") slot.work(slot.handle, message);
       }
@@ -179,6 +204,8 @@ export function serveThread(platform: ThreadPlatform): void {
   outbox.flush();
 }
 
+/** The time for the last answers to other members to be sent, in milliseconds. */
+const LEAVE_MS = 300;
 /** The most lags that wait for a heartbeat: those of a quarter of a minute. */
 const LAGS_MAX = 64;
 function needsPatterns(command: UpstreamCommand): command is CommandOf<"subscribe" | "reconfigure"> {

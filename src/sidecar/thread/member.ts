@@ -1,0 +1,307 @@
+/** A member of a cluster: a thread that shares the ownership of its upstreams with the threads of other replicas. */
+
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Bucket, Engine, EngineSettings, TakeRequest } from "../../cluster/engine.ts";
+import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/wire.ts";
+import type { ClusterSettings } from "../../config/schema.ts";
+import type { Destination } from "../../core/cluster/forwarding.ts";
+import type { Instant } from "../../core/cluster/lease.ts";
+import { Ownership } from "../../core/cluster/ownership.ts";
+import type { Beat, OwnershipEffect, OwnerValue } from "../../core/cluster/ownership-messages.ts";
+import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
+import type { ThreadCluster } from "../contract.ts";
+
+/** The part of an upstream that its member knows. */
+export interface MemberUpstream {
+  /** True if the upstream bears one connection only. */
+  readonly isExclusive: boolean;
+  /** Answers the requests of other members. */
+  readonly take: TakeRequest;
+  /** This member owns the upstream from now on, or goes on to. */
+  own(): void;
+  /** Another member may own it: its connection must be broken. */
+  resign(why: string): void;
+  /** An owner at this address has given it up by itself, and answers what it has. */
+  released(address: string): void;
+  /** Something may have changed: the owner, what it says of itself, or our contact with the cluster. */
+  look(): void;
+  /** A mistake in the configuration of the cluster. */
+  fail(detail: string): void;
+}
+
+export interface MemberEnvironment {
+  now(): number;
+  /** A text for the log alone. */
+  report(text: string): void;
+}
+
+const RESIGNED = {
+  lease: "the lease ended: this replica was not heard by the others in time",
+  taken: "another replica owns the upstream",
+  unproven: "this replica could not write to the cluster's store",
+  removed: "the upstream was removed",
+} as const;
+
+const OWNERS: Bucket = "owner";
+/** The longest request or answer, in bytes: far above what `limits` allow in practice. */
+const MESSAGE_BYTES = 128 * 1024 * 1024;
+
+export class Member {
+  readonly #engine: Engine;
+  readonly #env: MemberEnvironment;
+  readonly #id: string;
+  readonly #ownership: Ownership;
+  readonly #upstreams = new Map<string, MemberUpstream>();
+  /** By address, the functions that stop answering there. */
+  readonly #answering = new Map<string, () => void>();
+  /** Writes that must not be cut off by the end of the thread. */
+  readonly #releases = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #hasEnded = false;
+  #reported: string | undefined;
+
+  constructor(id: string, lease: number, engine: Engine, env: MemberEnvironment) {
+    this.#id = id;
+    this.#engine = engine;
+    this.#env = env;
+    const chance = { unit: Math.random, address: randomName };
+    this.#ownership = new Ownership(id, lease, chance);
+  }
+
+  /** Connects, and goes on trying. A mistake of configuration is reported to every upstream. */
+  start(): void {
+    this.#engine.onBeat((bytes) => this.#hear(bytes));
+    const events = {
+      contact: (isThere: boolean) => {
+        this.#report(isThere ? "the cluster's message server is there" : "the cluster's message server is lost");
+        this.#carryOut(isThere ? this.#ownership.connected(this.#now) : this.#ownership.disconnected(this.#now));
+      },
+      fault: ({ message }: Error) => this.#report(message),
+    };
+    this.#engine.connect(events).catch((error: Error) => {
+      if (this.#hasEnded) return;
+      for (const upstream of this.#upstreams.values()) upstream.fail(error.message);
+    });
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Milliseconds since a beat was sent that has come back; Infinity without contact. */
+  get contactAgeMs(): number {
+    return this.#ownership.contactAgeMs(this.#now);
+  }
+
+  add(name: string, upstream: MemberUpstream): void {
+    this.#upstreams.set(name, upstream);
+    this.#carryOut(this.#ownership.add(name, upstream.isExclusive, this.#now));
+  }
+
+  remove(name: string): void {
+    this.#carryOut(this.#ownership.remove(name, this.#now));
+    this.#upstreams.delete(name);
+  }
+
+  /** Tells the others the phase of an upstream's connection. */
+  setPhase(name: string, phase: string): void {
+    this.#carryOut(this.#ownership.setPhase(name, phase, this.#now));
+  }
+
+  /** Gives an upstream to another member, and does not claim it again. */
+  release(name: string): void {
+    this.#carryOut(this.#ownership.release(name, this.#now));
+  }
+
+  mayWrite(name: string): boolean {
+    return this.#ownership.mayWrite(name, this.#now);
+  }
+
+  ownerOf(name: string): OwnerView | undefined {
+    return this.#ownership.ownerOf(name, this.#now);
+  }
+
+  /** The place that a request for an upstream goes to now. */
+  destinationOf(name: string): Destination {
+    const now = this.#now;
+    const owner = this.#ownership.ownerOf(name, now);
+    if (owner?.isSelf) {
+      const { term, address } = owner;
+      return this.#ownership.mayWrite(name, now) ? { type: "self", term, address } : { type: "none", why: DOUBTFUL };
+    }
+    if (!this.#ownership.isInContact(now)) return { type: "none", why: OUT_OF_CONTACT };
+    if (!owner) return { type: "none", why: "no replica owns it" };
+    if (owner.isSuspect) return { type: "none", why: "the replica that owns it is not heard" };
+    return { type: "other", term: owner.term, address: owner.address };
+  }
+
+  /** Disconnects once what is on its way has been sent. */
+  async end(withinMs: number): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const until = this.#env.now() + withinMs;
+    await Promise.race([Promise.all(this.#releases), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+    clearTimeout(this.#timer);
+    await this.#engine.end(Math.max(1, until - this.#env.now()));
+  }
+
+  get #now(): Instant {
+    return { ms: this.#env.now(), wallMs: Date.now() };
+  }
+
+  #hear(bytes: Uint8Array): void {
+    let beat: Beat;
+    try {
+      beat = decodeBeat(bytes);
+    } catch (error) {
+      this.#report((error as Error).message);
+      return;
+    }
+    for (const { upstream, address } of beat.released) this.#upstreams.get(upstream)?.released(address);
+    this.#carryOut(this.#ownership.hear(beat, this.#now));
+  }
+
+  /** Reports the same text once in a row: a member of another version sends beats all the time. */
+  #report(text: string): void {
+    if (text !== this.#reported) this.#env.report(text);
+    this.#reported = text;
+  }
+
+  #carryOut(effects: readonly OwnershipEffect[]): void {
+    for (const effect of effects) this.#perform(effect);
+    for (const upstream of this.#upstreams.values()) upstream.look();
+  }
+
+  #perform(effect: OwnershipEffect): void {
+    switch (effect.type) {
+      case "claim":
+        void this.#claim(effect);
+        break;
+      case "look":
+        void this.#look(effect.upstream, effect.withinMs);
+        break;
+      case "own":
+        this.#upstreams.get(effect.upstream)?.own();
+        break;
+      case "resign":
+        this.#upstreams.get(effect.upstream)?.resign(RESIGNED[effect.why]);
+        this.#stopAnswering(effect.address);
+        break;
+      case "release":
+        this.#release(effect);
+        break;
+      case "released":
+        this.#upstreams.get(effect.upstream)?.released(effect.address);
+        this.#stopAnswering(effect.address);
+        break;
+      case "beat":
+        this.#engine.beat(encodeBeat(effect.beat));
+        break;
+      case "prove":
+        void this.#prove(effect.at, effect.withinMs);
+        break;
+      case "tick":
+        this.#setTimer(effect.at);
+    }
+  }
+
+  /** Answers at the address before the record names it: whoever reads the record may ask at once. */
+  async #claim({ upstream, after, address, withinMs }: OwnershipEffect & { type: "claim" }): Promise<void> {
+    const take = this.#upstreams.get(upstream)?.take;
+    if (take && !this.#answering.has(address)) this.#answering.set(address, this.#engine.answer(address, take));
+    const outcome = await this.#write(upstream, { member: this.#id, address }, after, withinMs);
+    this.#carryOut(this.#ownership.claimed(upstream, outcome, this.#now));
+    const owner = this.#ownership.ownerOf(upstream, this.#now);
+    if (!owner?.isSelf || owner.address !== address) this.#stopAnswering(address);
+  }
+
+  #release({ upstream, after, from, withinMs }: OwnershipEffect & { type: "release" }): void {
+    const release = this.#write(upstream, { from }, after, withinMs).then((outcome) => {
+      this.#releases.delete(release);
+      this.#carryOut(this.#ownership.released(upstream, outcome, this.#now));
+    });
+    this.#releases.add(release);
+  }
+
+  async #write(
+    upstream: string,
+    value: OwnerValue,
+    after: number,
+    withinMs: number,
+  ): Promise<number | "lost" | "unknown"> {
+    try {
+      return await this.#engine.claim({ bucket: OWNERS, key: upstream, value: encodeOwner(value), after }, withinMs);
+    } catch {
+      return "unknown";
+    }
+  }
+
+  async #look(upstream: string, withinMs: number): Promise<void> {
+    try {
+      const stored = await this.#engine.look(OWNERS, upstream, withinMs);
+      const value = stored && decodeOwner(stored.value);
+      this.#carryOut(this.#ownership.found(upstream, value, stored?.revision ?? 0, this.#now));
+    } catch {
+      this.#carryOut(this.#ownership.lookFailed(upstream, this.#now));
+    }
+  }
+
+  async #prove(at: Instant, withinMs: number): Promise<void> {
+    try {
+      await this.#engine.keep("kept", `proof.${this.#id}`, new Uint8Array(1), withinMs);
+      this.#carryOut(this.#ownership.proved(at, this.#now));
+    } catch {
+      // Without a proof in time the ownership resigns by itself.
+    }
+  }
+
+  #stopAnswering(address: string): void {
+    this.#answering.get(address)?.();
+    this.#answering.delete(address);
+  }
+
+  #setTimer(at: number): void {
+    clearTimeout(this.#timer);
+    if (this.#hasEnded) return;
+    const tick = () => this.#carryOut(this.#ownership.tick(this.#now));
+    this.#timer = setTimeout(tick, Math.max(1, Math.ceil(at - this.#env.now())));
+  }
+}
+
+const DOUBTFUL = "the other replicas may have given it another owner";
+const OUT_OF_CONTACT = "this replica has no contact with the others";
+
+/** Joins the cluster. */
+export async function startMember({ settings, replies }: ThreadCluster, env: MemberEnvironment): Promise<Member> {
+  const { natsEngine } = await import("../../cluster/nats.ts");
+  const member = randomName();
+  const engine = natsEngine(engineSettings(settings, replies, member));
+  const started = new Member(member, settings.lease, engine, env);
+  started.start();
+  return started;
+}
+
+function engineSettings(settings: ClusterSettings, replies: ThreadCluster["replies"], member: string): EngineSettings {
+  const { servers, name: cluster, replicas, credentials_file: credentials, ca_file: ca } = settings;
+  return {
+    servers,
+    cluster,
+    member,
+    replicas,
+    keepMs: replies.keep,
+    keptBytes: replies.bytes,
+    messageBytes: MESSAGE_BYTES,
+    ...(credentials !== undefined && { credentials: () => readFileSync(credentials, "utf8") }),
+    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
+  };
+}
+
+/** 22 characters that nobody else draws. */
+function randomName(): string {
+  return randomBytes(16).toString("base64url");
+}

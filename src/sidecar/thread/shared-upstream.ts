@@ -1,0 +1,584 @@
+/** An upstream that replicas of a cluster share: the one place that decides which of them handles a command. */
+
+import type { OpenAsk, TakeRequest } from "../../cluster/engine.ts";
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  type MemberAnswer,
+  type MemberRequest,
+} from "../../cluster/wire.ts";
+import type { UpstreamSettings } from "../../config/schema.ts";
+import { type AskEnd, Forwarding, type ForwardingEffect, mayFollow } from "../../core/cluster/forwarding.ts";
+import { anotherConnection, failed, unread } from "../../core/exchange/failures.ts";
+import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outcome.ts";
+import type { ClusterCounts } from "../../core/tally.ts";
+import type { Budget } from "../../core/util/budget.ts";
+import type { ErrorCode, Failure } from "../../errors.ts";
+import type { Body } from "../../protocols/protocol.ts";
+import { Alarm } from "../alarm.ts";
+import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
+import type { Work } from "./mark.ts";
+import type { Member, MemberUpstream } from "./member.ts";
+import type { Upstream, UpstreamCommand } from "./upstream.ts";
+
+type Outgoing = CommandOf<"request" | "send">;
+
+export interface SharedEnvironment {
+  now(): number;
+  post(message: FromThread, alone?: boolean): void;
+  readonly work: Work;
+  readonly budget: Budget;
+  readonly tally: ClusterCounts;
+}
+
+/** A request of ours that another member has. */
+interface Asked {
+  readonly ask: OpenAsk;
+  /** The weight of the parts that the host has not taken yet. */
+  unread: number;
+}
+
+/** Handles a request of another member: `send` answers it. */
+type Send = (answer: Uint8Array, isLast: boolean) => void;
+
+/** The time that a handover may take within the close step, in milliseconds. */
+const HANDOVER_MS = 1_000;
+/** What is left of the close step's time for its report to cross to the host, in milliseconds. */
+const REPORT_MS = 30;
+/** Readiness outlasts an owner, or contact, by the lease and this time: a restart of NATS must not empty a balancer. */
+const READY_GRACE_MS = 5_000;
+/** Phases of an upstream that nobody can reach. */
+const DOWN: readonly UpstreamState["phase"][] = ["waiting", "refused", "closing", "closed"];
+/** Failures of messages that were not sent, which may be those of an owner that is not the owner any more. */
+const UNOWNED: readonly ErrorCode[] = ["connection_lost", "upstream_down", "shutting_down"];
+/** Numbers of connections differ between owners, so each is given out with its term; both are less than this. */
+const CONNECTIONS = 2 ** 20;
+
+/**
+ * Commands go to the upstream of this thread while this member owns it, and requests to the owner otherwise. The host
+ * gets the same messages either way.
+ */
+export class SharedUpstream implements MemberUpstream {
+  readonly #name: string;
+  #settings: UpstreamSettings;
+  readonly #member: Member;
+  readonly #env: SharedEnvironment;
+  readonly #leaseMs: number;
+  readonly #forwarding = new Forwarding<Outgoing>();
+  readonly #alarm: Alarm;
+  readonly #asked = new Map<number, Asked>();
+  /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
+  readonly #taken = new Map<number, Send>();
+  #lastTaken = 0;
+  /** Reads that wait for a message. */
+  readonly #reading = new Set<number>();
+  #upstream: Upstream | undefined;
+  /** The state of our own connection. */
+  #own: UpstreamState = { phase: "idle", attempts: 0 };
+  #posted = "";
+  #isDraining = false;
+  #isDrained = false;
+  #closesBy: number | undefined;
+  #handover: { readonly began: number; readonly done: (to: string | null) => void } | undefined;
+  #readyAt = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, settings: UpstreamSettings, leaseMs: number, member: Member, env: SharedEnvironment) {
+    this.#name = name;
+    this.#settings = settings;
+    this.#leaseMs = leaseMs;
+    this.#member = member;
+    this.#env = env;
+    this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
+  }
+
+  /** Begins to take part, once the upstream is there that is to be shared. */
+  start(upstream: Upstream): void {
+    this.#upstream = upstream;
+    this.#member.add(this.#name, this);
+  }
+
+  get isExclusive(): boolean {
+    return this.#settings.handover !== "overlap";
+  }
+
+  /** Counts what it refuses. */
+  readonly fence = (): boolean => {
+    const mayWrite = this.#mayWrite;
+    if (!mayWrite) this.#env.tally.fenced++;
+    return mayWrite;
+  };
+
+  get #mayWrite(): boolean {
+    return this.#member.mayWrite(this.#name);
+  }
+
+  // What the host wants.
+
+  handle(command: UpstreamCommand): void {
+    switch (command.type) {
+      case "request":
+      case "send":
+        this.#follow();
+        this.#carryOut(this.#forwarding.request(command.seq, command, command.deadline, this.#env.now()));
+        break;
+      case "abandon":
+        this.#carryOut(this.#forwarding.abandon(command.seq));
+        this.#upstream?.handle(command);
+        break;
+      case "taken": {
+        const asked = this.#asked.get(command.seq);
+        if (asked) asked.unread -= command.weight;
+        else this.#upstream?.handle(command);
+        break;
+      }
+      case "read":
+        this.#read(command);
+        break;
+      case "cancelRead":
+        this.#reading.delete(command.seq);
+        this.#upstream?.handle(command);
+        break;
+      case "agree":
+        if (this.#mayWrite) this.#upstream?.handle(command);
+        else
+          this.#env.post({
+            type: "settled",
+            upstream: this.#name,
+            seq: command.seq,
+            outcome: failed(elsewhere, undefined),
+          });
+        break;
+      case "drain":
+        this.#drain(command);
+        break;
+      case "close":
+        this.#closesBy = this.#env.now() + command.withinMs;
+        this.#upstream?.handle(command);
+        break;
+      case "reconfigure":
+        this.#settings = command.settings;
+        this.#upstream?.handle(command);
+        break;
+      case "remove":
+        this.#alarm.clear();
+        this.#member.remove(this.#name);
+        this.#upstream?.handle(command);
+        break;
+      default:
+        this.#upstream?.handle(command);
+    }
+  }
+
+  #read(command: CommandOf<"read">): void {
+    if (!this.#mayWrite) {
+      this.#env.post({ type: "unread", upstream: this.#name, seq: command.seq, failure: elsewhere });
+      return;
+    }
+    if (command.wait) this.#reading.add(command.seq);
+    this.#upstream?.handle(command);
+  }
+
+  #drain(command: CommandOf<"drain">): void {
+    this.#isDraining = true;
+    this.#carryOut(this.#forwarding.drain());
+    // Whoever owns nothing must not begin to, and the next owner of an upstream that bears two connections may begin now.
+    if (!this.#owns || !this.isExclusive) this.#release();
+    this.#upstream?.handle(command);
+  }
+
+  // What the upstream has to say.
+
+  /** Takes the messages of the upstream to the host. */
+  readonly post = (message: FromThread, alone?: boolean): void => {
+    switch (message.type) {
+      case "settled":
+        this.#onSettled(message.seq, message.outcome);
+        break;
+      case "begun":
+      case "part":
+        if (this.#taken.has(message.seq)) this.#answer(message.seq, message);
+        else this.#env.post(message, alone);
+        break;
+      case "late":
+        if (this.#taken.has(message.seq)) this.#answer(message.seq, { type: "settled", outcome: message.outcome });
+        else this.#env.post(message, alone);
+        break;
+      case "page":
+        this.#reading.delete(message.seq);
+        this.#env.post(message, alone);
+        break;
+      case "state":
+        this.#own = message.state;
+        this.#member.setPhase(this.#name, message.state.phase);
+        this.#postState();
+        break;
+      case "drained":
+        this.#isDrained = true;
+        this.#reportDrained();
+        break;
+      case "closed":
+        void this.#handOver(message.close);
+        break;
+      case "cancelled": {
+        const { effects, count } = this.#forwarding.cancel();
+        this.#carryOut(effects);
+        const counts = { ...message.counts, maybe: message.counts.maybe + count };
+        this.#env.post({ ...message, counts }, alone);
+        break;
+      }
+      case "inspected": {
+        const details = { ...message.details, cluster: this.#details };
+        this.#env.post({ ...message, details }, alone);
+        break;
+      }
+      default:
+        this.#env.post(message, alone);
+    }
+  };
+
+  #onSettled(seq: number, given: Outcome): void {
+    const outcome = this.#withTerm(given);
+    const isOthers = this.#isUnowned(outcome);
+    if (!this.#taken.has(seq))
+      this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : outcome, this.#env.now()));
+    else this.#answer(seq, isOthers ? { type: "not_owner" } : { type: "settled", outcome });
+  }
+
+  /** True if another member may send the message that this one has not sent. */
+  #isUnowned(outcome: Outcome): boolean {
+    if ((!this.#isDraining && this.#mayWrite) || !isUnsent(outcome)) return false;
+    const failures = outcome.type === "batch" ? outcome.items : [outcome];
+    return failures.every((each) => each.type === "failed" && UNOWNED.includes(each.failure.code));
+  }
+
+  // Requests of other members.
+
+  readonly take: TakeRequest = (bytes, send) => {
+    const seq = --this.#lastTaken;
+    this.#env.work(() => this.#take(seq, bytes, send), undefined);
+    return {
+      more() {},
+      end: () => this.#env.work(() => this.#leave(seq), undefined),
+    };
+  };
+
+  #take(seq: number, bytes: Uint8Array, send: Send): void {
+    let request: MemberRequest;
+    try {
+      request = decodeRequest(bytes);
+    } catch (error) {
+      const failure: Failure = { code: "upstream_down", sent: "no", detail: (error as Error).message };
+      send(encodeAnswer({ type: "settled", outcome: failed(failure, undefined) }), true);
+      return;
+    }
+    this.#taken.set(seq, send);
+    if (this.#isDraining || !this.#mayWrite) this.#answer(seq, { type: "not_owner" });
+    else this.#handOn(seq, commandOf(this.#name, seq, request, this.#env.now()));
+  }
+
+  /** The caller of another member has left. */
+  #leave(seq: number): void {
+    if (!this.#taken.delete(seq)) return;
+    this.#upstream?.handle({ type: "abandon", upstream: this.#name, seq });
+  }
+
+  #answer(seq: number, answer: MemberAnswer): void {
+    const send = this.#taken.get(seq);
+    if (!send) return;
+    const isLast = answer.type === "not_owner" || (answer.type === "settled" && !mayFollow(answer.outcome));
+    if (isLast) this.#taken.delete(seq);
+    send(encodeAnswer(answer), isLast);
+    // It counted until somebody took it: the asker bounds what it has by itself.
+    if (answer.type === "settled") this.#env.budget.give("answers", countedBytes(answer.outcome));
+    if (answer.type === "part")
+      this.#upstream?.handle({ type: "taken", upstream: this.#name, seq, weight: weightOf(answer.body) });
+    this.#reportDrained();
+  }
+
+  // Requests of this member's own callers.
+
+  #carryOut(effects: readonly ForwardingEffect<Outgoing>[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "own":
+          this.#handOn(effect.seq, effect.request);
+          break;
+        case "ask":
+          this.#ask(effect.seq, effect.request, effect.address);
+          break;
+        case "leave":
+          this.#asked.get(effect.seq)?.ask.end();
+          this.#asked.delete(effect.seq);
+          break;
+        case "settle":
+          this.#env.post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          break;
+        case "late":
+          this.#env.post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+      }
+    }
+    this.#alarm.set(this.#forwarding.nextDeadline);
+    this.#reportDrained();
+  }
+
+  /** Hands a message to our own exchange. One of a series may have come from an earlier owner's connection. */
+  #handOn(seq: number, command: Outgoing): void {
+    if (command.type === "request" || command.over === 0) {
+      this.#upstream?.handle({ ...command, seq });
+      return;
+    }
+    const owner = this.#member.ownerOf(this.#name);
+    const isSameTerm = owner?.isSelf === true && Math.floor(command.over / CONNECTIONS) === owner.term;
+    if (isSameTerm) this.#upstream?.handle({ ...command, seq, over: command.over % CONNECTIONS });
+    else this.post({ type: "settled", upstream: this.#name, seq, outcome: failed(anotherConnection, undefined) });
+  }
+
+  #withTerm(outcome: Outcome): Outcome {
+    if (outcome.type !== "done" || outcome.connection === undefined) return outcome;
+    const term = this.#member.ownerOf(this.#name)?.term ?? 0;
+    return { ...outcome, connection: term * CONNECTIONS + outcome.connection };
+  }
+
+  #ask(seq: number, command: Outgoing, address: string): void {
+    const { work } = this.#env;
+    const request = encodeRequest({
+      kind: command.kind,
+      body: command.body,
+      leftMs: command.deadline - this.#env.now(),
+      unanswered: command.type === "send",
+      over: command.type === "send" && command.inSeries ? command.over : undefined,
+    });
+    this.#env.tally.forwarded++;
+    const onEnd = (end: AskEnd) => {
+      if (this.#asked.get(seq) !== asked) return;
+      this.#asked.delete(seq);
+      this.#carryOut(this.#forwarding.onEnd(seq, end, this.#env.now()));
+    };
+    const ask = this.#member.engine.ask(address, request, {
+      answer: (bytes, isLast) =>
+        work(() => this.#asked.get(seq) === asked && this.#onAnswer(seq, asked, bytes, isLast), undefined),
+      nobody: () => work(onEnd, "nobody" as const),
+      lost: () => work(onEnd, "lost" as const),
+    });
+    const asked: Asked = { ask, unread: 0 };
+    this.#asked.set(seq, asked);
+  }
+
+  #onAnswer(seq: number, asked: Asked, bytes: Uint8Array, isLast: boolean): void {
+    const answer = readAnswer(bytes);
+    if (isLast) this.#asked.delete(seq);
+    switch (answer.type) {
+      case "begun":
+        if (this.#forwarding.onBegun(seq)) this.#env.post({ type: "begun", upstream: this.#name, seq });
+        break;
+      case "part":
+        if (this.#forwarding.onBegun(seq)) this.#onPart(seq, asked, answer.body);
+        break;
+      default:
+        this.#carryOut(this.#forwarding.onEnd(seq, endOf(answer), this.#env.now()));
+    }
+  }
+
+  #onPart(seq: number, asked: Asked, body: Body): void {
+    const { reply_bytes: max } = this.#settings.limits;
+    asked.unread += weightOf(body);
+    if (asked.unread <= max) {
+      this.#env.post({ type: "part", upstream: this.#name, seq, body });
+      return;
+    }
+    asked.ask.end();
+    this.#asked.delete(seq);
+    const outcome = failed(unread(`more than limits.reply_bytes (${max} bytes)`), undefined);
+    this.#carryOut(this.#forwarding.onEnd(seq, outcome, this.#env.now()));
+  }
+
+  #expire(): void {
+    this.#follow();
+    this.#carryOut(this.#forwarding.expire(this.#env.now()));
+  }
+
+  // Ownership.
+
+  own(): void {
+    this.#env.work(() => {
+      this.#env.tally.takeovers++;
+      this.#upstream?.own();
+    }, undefined);
+  }
+
+  resign(why: string): void {
+    this.#env.work(() => {
+      for (const seq of [...this.#reading]) this.#endReading(seq);
+      this.#upstream?.resign(why);
+    }, undefined);
+  }
+
+  released(address: string): void {
+    this.#forwarding.onReleased(address);
+  }
+
+  look(): void {
+    this.#env.work(() => {
+      this.#follow();
+      this.#postState();
+      const owner = this.#member.ownerOf(this.#name);
+      if (owner && !owner.isSelf) this.#handover?.done(owner.member);
+    }, undefined);
+  }
+
+  fail(detail: string): void {
+    this.#env.post({ type: "unusable", upstream: this.#name, detail: `the cluster: ${detail}` });
+  }
+
+  /** The journal of this replica ends here: what follows is at the next owner. */
+  #endReading(seq: number): void {
+    this.#upstream?.handle({ type: "cancelRead", upstream: this.#name, seq });
+    this.#reading.delete(seq);
+    this.#env.post({ type: "unread", upstream: this.#name, seq, failure: elsewhere });
+  }
+
+  #follow(): void {
+    const to = this.#member.destinationOf(this.#name);
+    this.#carryOut(this.#forwarding.onOwner(to, this.#env.now()));
+  }
+
+  get #owns(): boolean {
+    return this.#member.ownerOf(this.#name)?.isSelf === true;
+  }
+
+  // The exit.
+
+  #release(): void {
+    if (this.#owns) this.#handover = newHandover(this.#env.now());
+    this.#member.release(this.#name);
+  }
+
+  /** Reports the close once the next owner is known, or the time of the step has passed. */
+  async #handOver(close: CloseCounts): Promise<void> {
+    if (this.#owns) this.#release();
+    const handover = this.#handover as ReturnType<typeof newHandover> | undefined;
+    const left = (this.#closesBy ?? 0) - this.#env.now() - REPORT_MS;
+    const result = handover && (await handover.within(Math.max(0, Math.min(left, HANDOVER_MS)), this.#env.now));
+    this.#env.post({ type: "closed", upstream: this.#name, close: { ...close, ...(result && { handover: result }) } });
+  }
+
+  #reportDrained(): void {
+    if (!this.#isDrained || this.#forwarding.owesCallers) return;
+    this.#isDrained = false;
+    this.#env.post({ type: "drained", upstream: this.#name });
+  }
+
+  // The state.
+
+  #postState(): void {
+    const state = this.#state;
+    const text = JSON.stringify(state);
+    if (text === this.#posted) return;
+    this.#posted = text;
+    this.#env.post({ type: "state", upstream: this.#name, state });
+  }
+
+  get #state(): UpstreamState {
+    const owner = this.#member.ownerOf(this.#name);
+    const to = this.#member.destinationOf(this.#name);
+    const isSelf = owner?.isSelf === true;
+    const isLeaving = this.#own.phase === "closing" || this.#own.phase === "closed";
+    const state: UpstreamState =
+      isSelf || isLeaving
+        ? this.#own
+        : to.type === "none" || !owner || owner.isSelf
+          ? { phase: "connecting", attempts: 0, lastError: to.type === "none" ? to.why : undefined }
+          : { phase: phaseOf(owner.phase), attempts: 0 };
+    const facts: OwnerState = {
+      member: owner && (owner.isSelf ? this.#member.id : owner.member),
+      self: isSelf,
+      term: owner?.term,
+      serving: this.#serves(state.phase),
+    };
+    return { ...state, owner: facts };
+  }
+
+  /** Stays true for a while if the upstream was ready, and neither its owner nor anybody else says that it is down. */
+  #serves(phase: UpstreamState["phase"]): boolean {
+    const now = this.#env.now();
+    if (phase === "ready") this.#readyAt = now;
+    return !DOWN.includes(phase) && now - this.#readyAt < this.#leaseMs + READY_GRACE_MS;
+  }
+
+  get #details() {
+    const owner = this.#member.ownerOf(this.#name);
+    const { contactAgeMs } = this.#member;
+    return {
+      contactAgeMs: Number.isFinite(contactAgeMs) ? Math.round(contactAgeMs) : null,
+      heardMs: owner === undefined ? null : owner.isSelf ? 0 : Math.round(owner.heardMs),
+    };
+  }
+}
+
+const elsewhere: Failure = {
+  code: "upstream_down",
+  sent: "no",
+  detail: "another replica of the cluster owns the upstream: this one does not take part in its subscriptions",
+};
+
+function newHandover(began: number) {
+  let done: (to: string | null) => void = () => {};
+  const next = new Promise<string | null>((resolve) => {
+    done = resolve;
+  });
+  return {
+    began,
+    done: (to: string | null) => done(to),
+    async within(ms: number, now: () => number): Promise<Handover> {
+      const timer = setTimeout(done, ms, null);
+      const to = await next;
+      clearTimeout(timer);
+      return { to, ms: Math.round(now() - began) };
+    },
+  };
+}
+
+function commandOf(upstream: string, seq: number, request: MemberRequest, now: number): Outgoing {
+  const { kind, body, leftMs, unanswered, over } = request;
+  const common = { upstream, seq, body, deadline: now + leftMs };
+  if (!unanswered) return { ...common, type: "request", kind };
+  return {
+    ...common,
+    type: "send",
+    kind: kind === "confirm" ? kind : "send",
+    inSeries: over !== undefined,
+    over: over ?? 0,
+  };
+}
+
+/** An answer that cannot be read says nothing about what was sent. */
+function readAnswer(bytes: Uint8Array): MemberAnswer {
+  try {
+    return decodeAnswer(bytes);
+  } catch (error) {
+    const failure: Failure = { code: "connection_lost", sent: "maybe", detail: (error as Error).message };
+    return { type: "settled", outcome: failed(failure, undefined) };
+  }
+}
+
+function endOf(answer: MemberAnswer): AskEnd {
+  return answer.type === "settled" ? answer.outcome : "not_owner";
+}
+
+const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
+  idle: true,
+  connecting: true,
+  greeting: true,
+  ready: true,
+  waiting: true,
+  refused: true,
+  closing: true,
+  closed: true,
+};
+
+/** A phase of another version is one that we do not know. */
+function phaseOf(text: string): UpstreamState["phase"] {
+  return Object.hasOwn(PHASES, text) ? (text as UpstreamState["phase"]) : "connecting";
+}
