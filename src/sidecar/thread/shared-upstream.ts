@@ -241,9 +241,13 @@ export class SharedUpstream implements MemberUpstream {
   #onSettled(seq: number, given: Outcome): void {
     const outcome = this.#withTerm(given);
     const isOthers = this.#isUnowned(outcome);
-    if (!this.#taken.has(seq))
-      this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : outcome, this.#env.now()));
-    else this.#answer(seq, isOthers ? { type: "not_owner" } : { type: "settled", outcome });
+    if (this.#taken.has(seq)) {
+      this.#answer(seq, isOthers ? { type: "not_owner" } : { type: "settled", outcome });
+      return;
+    }
+    // It must not come back to an exchange that has just given it up.
+    if (isOthers) this.#follow();
+    this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : outcome, this.#env.now()));
   }
 
   /** True if another member may send the message that this one has not sent. */
