@@ -1,0 +1,41 @@
+/** The exit of an owner: it hands the upstream over, and a rolling restart fails no request. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lacksNats } from "../support/jetstream.ts";
+import type { ExitReport } from "../support/report.ts";
+import { delay } from "../support/until.ts";
+import { Load, Scene } from "./scene.ts";
+
+for (const handover of ["after_close", "overlap"] as const) {
+  test(`a rolling restart with ${handover} fails no request`, { skip: lacksNats }, async (t) => {
+    const scene = await Scene.start({ t, handover });
+    scene.upstream.delayMs = 20;
+    const load = new Load(scene, 10);
+    const reports: object[] = [];
+    for (let round = 0; round < scene.replicas.length; round++) {
+      await delay(200);
+      const owner = await scene.owner();
+      load.skipped.add(owner);
+      // A balancer takes it out before it is stopped; what it has is still answered.
+      await delay(30);
+      const { report } = await scene.stop(owner);
+      reports.push(...closesIn(report));
+      await scene.replace(owner);
+      load.skipped.delete(owner);
+    }
+    await delay(200);
+    const all = await load.stop();
+    t.diagnostic(`${all.length} requests, longest ${Math.round(Math.max(...all.map(({ ms }) => ms)))} ms`);
+    t.diagnostic(JSON.stringify(reports));
+    assert.deepEqual(all.filter(({ end }) => end !== "reply").slice(0, 3), []);
+    assert.equal(reports.length, 3);
+    for (const close of reports) assert.match(JSON.stringify(close), /"handover":\{"to":"[\w-]{22}","ms":\d+\}/);
+    if (handover === "after_close") assert.equal(scene.upstream.mostOpen, 1, "one connection at a time");
+  });
+}
+
+/** The ends of the upstreams in the report of an exit. */
+function closesIn({ steps }: ExitReport): readonly object[] {
+  const close = steps.find(({ step }) => step === "close");
+  return (close?.counts?.["upstreams"] as readonly object[] | undefined) ?? [];
+}
