@@ -85,7 +85,7 @@ export interface SceneOptions {
   readonly on?: readonly (Runtime | undefined)[];
   readonly lease?: string;
   readonly handover?: "after_close" | "overlap";
-  readonly env?: Readonly<Record<string, string>>;
+  readonly limits?: object;
 }
 
 /** The part of a caller's response that says how a request ended. */
@@ -126,12 +126,12 @@ export class Scene {
   }
 
   startReplica(on?: Runtime): Promise<Product> {
-    const { lease = "1s", handover = "after_close", env = {} } = this.#options;
+    const { lease = "1s", handover = "after_close", limits = {} } = this.#options;
     const config = {
       cluster: { servers: [this.nats.url], name: "test", lease },
-      upstreams: { default: { url: this.upstream.url, protocol: "json-rpc", handover } },
+      upstreams: { default: { url: this.upstream.url, protocol: "json-rpc", handover, limits } },
     };
-    return startProduct({ t: this.t, config, env, ...(on && { on }) });
+    return startProduct({ t: this.t, config, ...(on && { on }) });
   }
 
   async ready(index: number): Promise<void> {

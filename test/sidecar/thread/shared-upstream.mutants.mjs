@@ -1,0 +1,19 @@
+/** Mutants of `src/sidecar/thread/shared-upstream.ts`. */
+export default {
+  tests: ["test/cluster/replicas"],
+  mutants: [
+    ["the fence is off", "    return mayWrite;", "    return true;", { tests: ["test/cluster/stopped-owner"] }],
+    [
+      "requests at an owner that released are given up",
+      "    this.#forwarding.onReleased(address);",
+      "",
+      { tests: ["test/cluster/handover"] },
+    ],
+    [
+      "an owner that leaves answers no other replica that it is leaving",
+      "if (this.#isDraining || !this.#mayWrite) this.#answer",
+      "if (!this.#mayWrite) this.#answer",
+      { tests: ["test/cluster/handover"] },
+    ],
+  ],
+};
