@@ -56,3 +56,41 @@ export const handoverSetting = z
     "At the exit of the owner, when the next replica connects: after the connection is closed, which is the default, " +
       "or before that.",
   );
+
+/** The part of an upstream that a cluster is about. */
+interface InCluster {
+  readonly owner?: "one" | "each" | undefined;
+  readonly handover?: unknown;
+  readonly webhooks: readonly unknown[];
+}
+
+interface Clustered {
+  readonly cluster?: unknown;
+  readonly upstreams?: Readonly<Record<string, InCluster>> | undefined;
+}
+
+/** The settings that need a cluster, and those that a cluster does not take. */
+export function clusterFaults({ cluster, upstreams }: Clustered): readonly { path: readonly string[]; what: string }[] {
+  if (cluster === undefined) {
+    return Object.entries(upstreams ?? {}).flatMap(([name, settings]) =>
+      (["owner", "handover"] as const)
+        .filter((key) => settings[key] !== undefined)
+        .map((key) => ({ path: ["upstreams", name, key], what: ALONE })),
+    );
+  }
+  if (upstreams === undefined) return [{ path: ["upstreams"], what: DEMO }];
+  return Object.entries(upstreams)
+    .filter(([, { owner, webhooks }]) => owner !== "each" && webhooks.length > 0)
+    .map(([name]) => ({ path: ["upstreams", name, "webhooks"], what: NO_WEBHOOKS }));
+}
+
+const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
+const DEMO = "is missing: the demo has no upstream that replicas could share";
+const NO_WEBHOOKS =
+  "cannot be pushed to while one replica of several has the messages: set owner: each, or read them at the owner";
+
+/** A warning about what stays with one replica; undefined if nothing of the upstream does. */
+export function staysAlone({ owner, template, instances }: InCluster & { template: boolean; instances?: unknown }) {
+  if (owner === "each" || (!template && !instances)) return undefined;
+  return "its instances stay with the replica that opened them: send their callers to that one";
+}

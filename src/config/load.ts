@@ -12,6 +12,7 @@ import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
 import { findCertificates, type ReadFile } from "./certificates.ts";
+import { staysAlone } from "./cluster-settings.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
 import type { Environment } from "./environment.ts";
@@ -181,6 +182,11 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
       const why = `a proxy of ${each.scheme}:// is sent its password in the clear`;
       warn(`${where(["upstreams", name, ...at, "proxy"])}: ${why}: use an https:// proxy where there is one`);
     });
+  }
+
+  for (const [name, settings] of cluster ? upstreams : []) {
+    const warning = staysAlone(settings);
+    if (warning !== undefined) warn(`${where(["upstreams", name, "instances"])}: ${warning}`);
   }
 
   const shown = exposedFlags(flags);

@@ -5,7 +5,7 @@
  */
 
 import * as z from "zod";
-import { clusterSchema } from "./cluster-settings.ts";
+import { clusterFaults, clusterSchema } from "./cluster-settings.ts";
 import { isTemplate } from "./instance-settings.ts";
 import { listenSchema } from "./listen-settings.ts";
 import type { subscription } from "./subscription-settings.ts";
@@ -107,18 +107,9 @@ export const configSchema = z
       .prefault(false)
       .describe("Looks every second whether this file, or a file that it names, has changed, and reloads it."),
   })
-  .superRefine(({ cluster, upstreams }, context) => {
-    if (cluster && !upstreams) {
-      const message = "is missing: the demo has no upstream that replicas could share";
-      context.addIssue({ code: "custom", path: ["upstreams"], message });
-    }
-    for (const [name, settings] of cluster ? [] : Object.entries(upstreams ?? {})) {
-      for (const key of ["owner", "handover"] as const) {
-        if (settings[key] === undefined) continue;
-        const message = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
-        context.addIssue({ code: "custom", path: ["upstreams", name, key], message });
-      }
-    }
+  .superRefine((config, context) => {
+    for (const { path, what } of clusterFaults(config))
+      context.addIssue({ code: "custom", path: [...path], message: what });
   });
 
 /** Settings of the log. They are not in the file: they belong to the environment that starts the process. */

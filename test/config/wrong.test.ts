@@ -63,6 +63,10 @@ const FILES: readonly Row[] = [
     "1:1: upstreams: is missing: the demo has no upstream that replicas could share",
   ],
   [
+    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, webhooks: [{ url: https://b.example }] } }",
+    "2:57: upstreams.a.webhooks: cannot be pushed to while one replica of several has the messages: set owner: each, or read them at the owner",
+  ],
+  [
     "upstreams: { a: { url: wss://a.example, owner: each } }",
     "1:48: upstreams.a.owner: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
   ],
