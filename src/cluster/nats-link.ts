@@ -21,6 +21,12 @@ const REPORT_EVERY_MS = 60_000;
 const REPORTS = 10;
 /** The pause before a call is repeated that no server has taken in, because a log or bucket has no leader. */
 const REPEAT_MS = 100;
+/**
+ * How long a call that can be repeated waits for its answer, at first and at most. A server that is stopped is still
+ * asked by the others for a minute, for a part of what is read; one that elects a leader may not answer at all.
+ */
+const SILENCE_FROM_MS = 250;
+const SILENCE_TO_MS = 1_000;
 /** Waits are cut to what a timer can do. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
@@ -40,7 +46,19 @@ export class Refused extends EngineError {
 }
 
 /** Nobody has taken the call in: there is no JetStream, no such log or bucket, or it has no leader now. */
-export class NoResponders extends EngineError {}
+class NoResponders extends EngineError {}
+
+/** Nothing came in time: a server does not answer while it elects a leader. */
+class Silence extends EngineError {}
+
+export interface BusRequest {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers?: MessageHeaders | undefined;
+  readonly withinMs: number;
+  /** To do it twice does no harm. */
+  readonly isRepeatable?: boolean;
+}
 
 export interface LinkEvents {
   /** Subjects that get an empty message at each connection, to learn of rights that are missing. */
@@ -139,23 +157,29 @@ export class NatsLink {
   }
 
   /** Publishes and waits for one reply; repeats what nobody has taken in. @throws EngineError */
-  async request(subject: string, data: Uint8Array, withinMs: number, headers?: MessageHeaders): Promise<Msg> {
+  async request({ withinMs, isRepeatable = false, ...call }: BusRequest): Promise<Msg> {
     const until = performance.now() + withinMs;
-    for (;;) {
+    let mayBeDone = false;
+    for (let silenceMs = SILENCE_FROM_MS; ; silenceMs = Math.min(2 * silenceMs, SILENCE_TO_MS)) {
+      const leftMs = until - performance.now();
       try {
-        return await this.#requestOnce(subject, data, until - performance.now(), headers);
+        return await this.#requestOnce({ ...call, withinMs: isRepeatable ? Math.min(leftMs, silenceMs) : leftMs });
       } catch (error) {
-        const isAllowed = error instanceof NoResponders && performance.now() + REPEAT_MS < until && this.isThere;
-        if (!isAllowed) throw error;
-        await this.#pause(REPEAT_MS);
+        const { message, mayBeDone: mayNowBeDone } = error as EngineError;
+        mayBeDone ||= mayNowBeDone;
+        const isAgain = error instanceof NoResponders || (isRepeatable && error instanceof Silence);
+        if (!isAgain || !this.isThere || performance.now() + REPEAT_MS >= until)
+          throw new EngineError(message, { mayBeDone });
+        if (error instanceof NoResponders) await this.#pause(REPEAT_MS);
       }
     }
   }
 
-  /** Calls the server's own API. @throws EngineError, Refused if the server says no */
+  /** Calls the server's own API, in a way that can be repeated. @throws EngineError, Refused if the server says no */
   async api<Result>(subject: string, body: unknown, withinMs: number): Promise<Result> {
     const data = body === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(body));
-    return readApi<Result>(await this.request(`$JS.API.${subject}`, data, withinMs), subject);
+    const call = { subject: `$JS.API.${subject}`, data, withinMs, isRepeatable: true };
+    return readApi<Result>(await this.request(call), subject);
   }
 
   async close(withinMs: number): Promise<void> {
@@ -168,7 +192,7 @@ export class NatsLink {
     for (const { subscription } of this.#listeners) subscription?.unsubscribe();
     await within(connection.flush(), withinMs).catch(() => {});
     this.#lose(connection, "the engine has ended");
-    await within(connection.close(), DIAL_TIMEOUT_MS).catch(() => {});
+    await within(connection.closed(), DIAL_TIMEOUT_MS).catch(() => {});
   }
 
   /** Runs what came from outside: an exception is reported. */
@@ -271,11 +295,9 @@ export class NatsLink {
   async #watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === "error") this.#takeError(status.error);
-      // Closing a connection to a server that is stopped can take for ever: leave it.
       if (status.type === "staleConnection" || status.type === "disconnect") break;
     }
     this.#lose(connection, "the NATS server was lost");
-    connection.close().catch(() => {});
   }
 
   #takeError(error: Error): void {
@@ -297,6 +319,8 @@ export class NatsLink {
   #lose(connection: NatsConnection, why: string): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
+    // To a server that is stopped it may take long: nobody waits for it.
+    connection.close().catch(() => {});
     for (const listener of this.#listeners) listener.subscription = undefined;
     for (const [number, { fail }] of [...this.#waiting]) {
       if (!fail) continue;
@@ -322,7 +346,7 @@ export class NatsLink {
     this.#waiting.get(Number(number))?.take(message, followUp !== undefined);
   }
 
-  #requestOnce(subject: string, data: Uint8Array, withinMs: number, headers?: MessageHeaders): Promise<Msg> {
+  #requestOnce({ subject, data, headers, withinMs }: BusRequest): Promise<Msg> {
     if (!this.isThere) return Promise.reject(new EngineError("NATS is not there", { mayBeDone: false }));
     if (withinMs <= 0) return Promise.reject(new EngineError("no time is left", { mayBeDone: false }));
     return new Promise((resolve, reject) => {
@@ -338,7 +362,7 @@ export class NatsLink {
         resolve(message);
       };
       const inbox = this.openInbox(subject, take, fail);
-      const late = () => fail(new EngineError(`NATS did not answer ${subject} in time`, { mayBeDone: true }));
+      const late = () => fail(new Silence(`NATS did not answer ${subject} in time`, { mayBeDone: true }));
       const timer = setTimeout(late, Math.min(withinMs, LONGEST_WAIT_MS));
       try {
         this.publish(subject, data, { reply: inbox.reply, ...(headers && { headers }) });

@@ -38,6 +38,8 @@ const LOST_RACE = new Set([10071, 10164]);
 const NO_STREAM = 10059;
 const NAME_IN_USE = 10058;
 const NO_MESSAGE = 10037;
+/** The servers have not found each other, or have no leader. */
+const NOT_YET = new Set([10005, 10008, 10009]);
 /** JetStream is off in the server, or for the account. */
 const JETSTREAM_OFF = new Set([10076, 10039]);
 /** A follower may lag behind the hint: how often, and how long, it is given time. */
@@ -100,7 +102,7 @@ export class NatsStore {
 
   async keep(bucket: Bucket, key: string, value: Uint8Array, withinMs: number): Promise<void> {
     const until = performance.now() + withinMs;
-    await this.#put(bucket, key, await this.#encode(bucket, key, value, withinMs), until, {});
+    await this.#put(bucket, key, await this.#encode(bucket, key, value, withinMs), until);
   }
 
   async keys(bucket: Bucket, prefix: string, withinMs: number): Promise<readonly string[]> {
@@ -125,7 +127,13 @@ export class NatsStore {
     checkName(log, LOG);
     if (entry.length > ENTRY_BYTES) throw tooLong(entry, ENTRY_BYTES);
     const subject = logSubject(this.#settings, log);
-    const answer = await this.#link.request(subject, entry, withinMs, { "Nats-Msg-Id": id });
+    const answer = await this.#link.request({
+      subject,
+      data: entry,
+      headers: { "Nats-Msg-Id": id },
+      withinMs,
+      isRepeatable: true,
+    });
     return readApi<{ seq: number }>(answer, subject).seq;
   }
 
@@ -175,7 +183,7 @@ export class NatsStore {
         otherwise(make, isRefusedWith(NAME_IN_USE), look),
       );
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || NOT_YET.has(error.code)) throw error;
       if (JETSTREAM_OFF.has(error.code)) throw jetStreamIsOff();
       throw new Mistake(`${error.message}; see sidesocket cluster-setup`);
     }
@@ -191,9 +199,12 @@ export class NatsStore {
     if (!jetstream && cluster === undefined) throw jetStreamIsOff();
   }
 
-  async #put(bucket: Bucket, key: string, stored: Uint8Array, until: number, headers: MessageHeaders) {
+  async #put(bucket: Bucket, key: string, stored: Uint8Array, until: number, headers?: MessageHeaders) {
     const subject = keySubject(this.#settings, bucket, key);
-    const answer = await this.#link.request(subject, stored, until - performance.now(), headers);
+    const withinMs = until - performance.now();
+    // After a claim that was done and not answered, the same claim would be lost.
+    const isRepeatable = headers === undefined;
+    const answer = await this.#link.request({ subject, data: stored, headers, withinMs, isRepeatable });
     try {
       return readApi<{ seq: number }>(answer, subject).seq;
     } catch (error) {
@@ -245,7 +256,7 @@ export class NatsStore {
     const parts = Math.ceil(value.length / PART_BYTES);
     const puts = Array.from({ length: parts }, (_, index) => {
       const part = value.subarray(index * PART_BYTES, (index + 1) * PART_BYTES);
-      return this.#put(bucket, partKey(key, token, index), part, until, {});
+      return this.#put(bucket, partKey(key, token, index), part, until);
     });
     await Promise.all(puts);
     return Buffer.concat([Buffer.of(IN_PARTS), Buffer.from(JSON.stringify({ token, parts } satisfies Parts))]);
@@ -255,7 +266,7 @@ export class NatsStore {
     checkName(log, LOG);
     const body = Buffer.from(JSON.stringify({ seq: after + 1, next_by_subj: logSubject(this.#settings, log) }));
     const subject = `$JS.API.DIRECT.GET.${logStream(this.#settings, log)}`;
-    const { headers, data } = await this.#link.request(subject, body, withinMs);
+    const { headers, data } = await this.#link.request({ subject, data: body, withinMs, isRepeatable: true });
     if (headers?.code === 404) return undefined;
     if (!headers || headers.code >= 400)
       throw new EngineError(`NATS refuses ${subject}: ${headers?.description}`, { mayBeDone: false });
