@@ -81,6 +81,10 @@ async function main(): Promise<void> {
       const { probe } = await import("./commands/probe-command.ts");
       return end(await probe(parsed, runtime));
     }
+    case "cluster-setup": {
+      const { clusterSetup } = await import("./commands/cluster-setup-command.ts");
+      return end(await clusterSetup(parsed, runtime));
+    }
     case "check-protocol": {
       const { checkProtocol } = await import("./commands/check-protocol-command.ts");
       return end(await checkProtocol(parsed, runtime));

@@ -138,6 +138,11 @@ export interface LogLimits {
   readonly bytes: number;
 }
 
+/** A log holds what the journals of an upstream hold, and what entries have around it. */
+export function logLimits(messages: { readonly bytes: number }): LogLimits {
+  return { bytes: Math.ceil(1.25 * messages.bytes) };
+}
+
 export interface LogState {
   /** Differs once the log was made anew. */
   readonly life: string;

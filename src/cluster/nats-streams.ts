@@ -118,13 +118,13 @@ function same(wanted: unknown, found: unknown): boolean {
   return Object.entries(wanted).every(([key, value]) => same(value, others[key]));
 }
 
-export interface Rights {
+export interface MemberRights {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
 }
 
 /** The least rights of a member whose buckets and logs are there already. */
-export function memberRights({ cluster }: ClusterName, logs: readonly string[]): Rights {
+export function memberRights({ cluster }: ClusterName, logs: readonly string[]): MemberRights {
   const buckets = BUCKETS.map((bucket) => bucketStream({ cluster }, bucket));
   const streams = logs.map((log) => logStream({ cluster }, log));
   return {

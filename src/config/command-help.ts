@@ -77,6 +77,12 @@ const HELP: Readonly<Record<CommandName, Help>> = {
     examples: ["sidesocket check-protocol ./tagged.js --replay frames.ndjson"],
     page: "docs/protocols.md#trying-a-module",
   },
+  "cluster-setup": {
+    purpose:
+      "Makes what a cluster keeps in NATS, with an administrator's credentials, and prints a replica's least rights.",
+    examples: ["sidesocket cluster-setup --config sidesocket.yaml --cluster-credentials-file admin.creds"],
+    page: "docs/commands.md#cluster-setup",
+  },
   completion: {
     purpose: "Prints the script by which a shell completes commands and options.",
     examples: ["source <(sidesocket completion bash)", "sidesocket completion fish | source"],

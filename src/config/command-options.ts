@@ -14,6 +14,7 @@ export const COMMANDS = {
   probe: "probe URL [options]",
   "check-config": "check-config FILE",
   "check-protocol": "check-protocol MODULE --replay FILE",
+  "cluster-setup": "cluster-setup [--rights] [options]",
   completion: "completion bash|zsh|fish",
 } as const;
 
@@ -97,6 +98,7 @@ export const COMMAND_OPTIONS = {
     hint: "FILE",
     help: 'a recording, or lines such as {"event":"received","text":"…"}',
   },
+  rights: { type: "boolean", of: ["cluster-setup"], help: "make nothing, and print the rights alone" },
   cursor: {
     type: "string",
     of: ["listen"],

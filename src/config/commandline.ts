@@ -169,6 +169,7 @@ export type Command =
   | MockCommand
   | CheckProtocolCommand
   | ProbeCommand
+  | ClusterSetupCommand
   | PresetsCommand
   | { readonly command: "completion"; readonly flags: Flags; readonly shell: Shell }
   | { readonly command: "help"; readonly of?: CommandName }
@@ -190,6 +191,12 @@ export interface ListenCommand {
 
 export interface StatusCommand {
   readonly command: "status";
+  readonly flags: Flags;
+  readonly options: CommandOptions;
+}
+
+export interface ClusterSetupCommand {
+  readonly command: "cluster-setup";
   readonly flags: Flags;
   readonly options: CommandOptions;
 }
@@ -290,6 +297,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
     }
     case "status":
     case "record":
+    case "cluster-setup":
       if (rest.length > 0) throw usage(`${command} takes options only`);
       return checked({ command, flags, options }, options);
     case "run": {
