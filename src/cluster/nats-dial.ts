@@ -87,6 +87,5 @@ function mistakeOf(error: unknown, text: string): Mistake | undefined {
   const isOfTls = /^(ERR_TLS|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code) || /certificate|'tls'/.test(message);
   if (isOfTls) return new Mistake(`${text}; check the scheme (tls or nats) and the ca of the cluster`);
   if (name === "AuthorizationError") return new Mistake(`${text}; check user, password or credentials of the cluster`);
-  if (name === "NotCapable") return new Mistake(`${text}; allow Deno to reach it`);
   return undefined;
 }

@@ -15,13 +15,13 @@ export function natsEngine(settings: EngineSettings): Engine {
   if (!MEMBER.test(member)) throw new RangeError(`the member's id ${JSON.stringify(member)} must match ${MEMBER}`);
   let events: EngineEvents | undefined;
   const beats = `ss.${cluster}.alive`;
-  const link = new NatsLink(settings, {
+  const link: NatsLink = new NatsLink(settings, {
     probes: [`${beats}.${member}`, requestSubject(cluster, member)],
     prepare: () => store.prepare(),
     contact: (isThere) => events?.contact(isThere),
     fault: (error) => events?.fault(error),
   });
-  const store = new NatsStore(link, settings);
+  const store: NatsStore = new NatsStore(link, settings);
   const asks = new NatsAsks(link, settings);
   return {
     connect(given) {

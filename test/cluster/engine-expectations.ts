@@ -350,6 +350,7 @@ export function expectEngine(
       other.engine.beat(bytes("later"));
       await until(() => heard.length === 2, { what: "a beat" });
       assert.deepEqual(heard, ["release", "later"]);
+      assert.deepEqual(one.contacts, [true]);
     });
   });
 }
