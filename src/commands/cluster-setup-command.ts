@@ -8,6 +8,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { errorLines } from "../logs/log.ts";
+import { demandNeeds } from "../permissions/demand-permissions.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { loadForProcess } from "../service/process-config.ts";
 import { type CommandEnd, UNREAD } from "./failed.ts";
@@ -60,6 +61,7 @@ async function isMade(
   upstreams: readonly (readonly [string, UpstreamSettings])[],
 ): Promise<boolean> {
   const { natsEngine } = await import("../cluster/nats.ts");
+  await demandNeeds({ net: settings.servers.map(addressOf), read: [], write: [] }, []);
   const engine = natsEngine(settings);
   const fault = ({ message }: Error) => errorLines.push(`${message}\n`);
   const timer = setTimeout(() => engine.end(0), WITHIN_MS);
@@ -75,6 +77,11 @@ async function isMade(
     clearTimeout(timer);
     await engine.end(0);
   }
+}
+
+function addressOf(server: string): string {
+  const { hostname, port } = new URL(server);
+  return `${hostname}:${port || "4222"}`;
 }
 
 /** A block for the configuration of nats-server, or for an account's user. */

@@ -4,6 +4,7 @@ import { natsEngine } from "../../src/cluster/nats.ts";
 import { bytes, connected, settingsOf } from "../cluster/engine-expectations.ts";
 import { JetStream, lacksNats } from "../support/jetstream.ts";
 import { runProduct } from "../support/product.ts";
+import { runtime } from "../support/root.ts";
 import { sideBySide } from "../support/side-by-side.ts";
 
 const test = sideBySide("cluster-setup");
@@ -46,4 +47,14 @@ test("what fails is said, with an exit code", { skip: lacksNats }, async (t) => 
   const refused = await runProduct(["cluster-setup", "--cluster", server.url, ...SETTINGS]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /Authorization Violation/);
+});
+
+test("Deno is asked for the way to the servers", {
+  skip: runtime === "node" && "Node has no permissions",
+}, async () => {
+  const denoPermissions = ["--allow-env", "--allow-read", "--allow-sys", "--allow-net=nats.example:1"];
+  const servers = ["--cluster", "nats://nats.example:1", "--cluster", "tls://nats.example"];
+  const lacking = await runProduct(["cluster-setup", ...servers, ...SETTINGS], { denoPermissions });
+  assert.equal(lacking.code, 2);
+  assert.match(lacking.stderr, /Deno lacks permission to reach, read or write nats\.example:4222\. Use:/);
 });
