@@ -233,7 +233,7 @@ describe("the configuration", () => {
     }
     assert.match((await runProduct(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
     const schema = JSON.parse((await runProduct(["--config-schema"])).stdout) as { properties: object };
-    const keys = ["$schema", "listen", "upstreams", "replies", "limits", "quota", "shutdown", "watch"];
+    const keys = ["$schema", "listen", "upstreams", "cluster", "replies", "limits", "quota", "shutdown", "watch"];
     assert.deepEqual(Object.keys(schema.properties), keys);
   });
 });
