@@ -1,0 +1,37 @@
+/** Mutants of `src/core/cluster/claims.ts`. */
+export default {
+  tests: ["test/core/cluster/claims.test"],
+  deno: true,
+  mutants: [
+    ["a key is claimed whoever has it", "after: 0, value: {", "after: -1, value: {"],
+    [
+      "an older owner's claim is sent again",
+      'request.phase = { name: "marking" };',
+      "return this.#send(request, revision, now);",
+    ],
+    ["a released owner's claim is ended", "this.#claimant.wasReleased(value.term)", "value.term < 0"],
+    ["a newer owner's claim is ended", "value.term > this.#claimant.term", "value.term < 0"],
+    ["a claim of ours is taken for another's", "value.attempt === attempt", 'attempt === ""'],
+    ["a message that was not sent keeps its key", "isUnsent ? undefined : end, end, now", "end, end, now"],
+    [
+      "an end is told before it is stored",
+      "this.#offer(request, { name",
+      "this.#answer(request, answer);\n    this.#offer(request, { name",
+    ],
+    [
+      "an end that another has decided is told otherwise",
+      'this.#answer(request, record.value.end);\n    else if (record && "attempt"',
+      'this.#answer(request, phase.answer);\n    else if (record && "attempt"',
+    ],
+    ["one key stands for any message", "if (value.digest !== digest)", 'if (digest === "")'],
+    ["messages with one key are joined, whatever they are", "else if (present.digest === digest)", "else if (present)"],
+    ["a message is sent for an asker that has left", "if (!asker) this.#store", "if (asker === null) this.#store"],
+    [
+      "a claim is called unavailable after it was seen",
+      'request.isClaimed ? "undecided" : "unavailable"',
+      '"unavailable"',
+    ],
+    ["an end is offered for ever", "if (now >= phase.giveUpAt)", "if (now < 0)"],
+    ["a second report counts", 'else if (phase.name !== "looking") return;', ""],
+  ],
+};
