@@ -2,13 +2,99 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lacksNats } from "../support/jetstream.ts";
-import { Load, Scene } from "./scene.ts";
+import { delay, until } from "../support/until.ts";
+import { Load, ownerOf, Scene } from "./scene.ts";
 
-test("any replica serves, over the one connection of the owner", { skip: lacksNats }, async (t) => {
-  const scene = await Scene.start({ t });
+test("any replica serves, on either runtime, over the one connection of the owner", { skip: lacksNats }, async (t) => {
+  const scene = await Scene.start({ t, on: ["node", "deno", "node"] });
   const load = new Load(scene);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await delay(500);
   const all = await load.stop();
-  assert.deepEqual(all.filter(({ end }) => end !== "reply").slice(0, 5), []);
+  assert.deepEqual(all.filter(({ end }) => end !== "reply").slice(0, 3), []);
   assert.equal(scene.upstream.connections.length, 1);
+});
+
+test("every form of a request works at a replica that does not own the upstream", { skip: lacksNats }, async (t) => {
+  const scene = await Scene.start({ t, on: [undefined, undefined] });
+  const owner = await scene.owner();
+  const [other, owning] = [scene.replicas[1 - owner], scene.replicas[owner]];
+  assert.ok(other && owning);
+  const { upstream } = scene;
+  const call = (method: string, ...params: string[]) => ({ jsonrpc: "2.0", id: 7, method, params });
+
+  await t.test("JSON-RPC", async () => {
+    assert.deepEqual(await (await other.rpc(call("echo", "a"))).json(), { jsonrpc: "2.0", id: 7, result: "a" });
+  });
+  await t.test("a batch", async () => {
+    const replies = (await (await other.rpc([call("echo", "b"), { ...call("echo", "c"), id: 8 }])).json()) as object[];
+    assert.deepEqual(
+      replies.map((reply) => (reply as { result: string }).result),
+      ["b", "c"],
+    );
+  });
+  await t.test("a reply that is large", async () => {
+    const large = "x".repeat(900_000);
+    const { result } = (await (await other.rpc(call("echo", large))).json()) as { result: string };
+    assert.equal(result.length, large.length);
+  });
+  await t.test("a message that nothing answers", async () => {
+    const sent = await other.post("/v1/upstreams/default/send", { jsonrpc: "2.0", method: "echo", params: ["d"] });
+    assert.equal(sent.status, 204);
+    await until(() => upstream.timesOf("d") === 1, { what: "the message" });
+    const confirmed = await other.post("/v1/upstreams/default/send?confirm=pong", {
+      jsonrpc: "2.0",
+      method: "echo",
+      params: ["e"],
+    });
+    assert.equal(confirmed.headers.get("sidesocket-sent"), "yes");
+  });
+  await t.test("a mistake of the caller", async () => {
+    const response = await other.request("{");
+    assert.equal(response.status, 400);
+    assert.equal(((await response.json()) as { code: string }).code, "invalid_request");
+  });
+  await t.test("a request without a reply in time, which may have been sent", async () => {
+    const response = await other.post("/v1/upstreams/default/request?timeout=300ms", call("never", "f"));
+    assert.equal(response.status, 504);
+    const { code, sent } = (await response.json()) as { code: string; sent: string };
+    assert.equal(code, "reply_timeout");
+    assert.notEqual(sent, "no");
+  });
+  await t.test("a reply as a stream", async () => {
+    const response = await other.request(call("echo", "g"), { headers: { accept: "application/x-ndjson" } });
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /"result":"g"/);
+  });
+  await t.test("messages are the owner's, which the other says", async () => {
+    await other.rpc(call("tell", "h"));
+    const kept = (await (await owning.fetch("/v1/upstreams/default/messages")).json()) as { messages: object[] };
+    assert.equal(kept.messages.length, 1);
+    const elsewhere = await other.fetch("/v1/upstreams/default/messages");
+    assert.equal(elsewhere.status, 503);
+    assert.match(((await elsewhere.json()) as { detail: string }).detail, /another replica of the cluster owns/);
+  });
+  await t.test("the state and the metrics name the owner", async () => {
+    const [one, two] = await Promise.all([ownerOf(owning), ownerOf(other)]);
+    assert.deepEqual([one?.self, two?.self, one?.member], [true, false, two?.member]);
+    const metrics = await (await other.fetch("/metrics")).text();
+    assert.match(metrics, /^sidesocket_cluster_owner\{upstream="default"\} 0$/m);
+    assert.match(metrics, /^sidesocket_cluster_forwarded_total\{upstream="default"\} [1-9]/m);
+  });
+  assert.equal(upstream.connections.length, 1);
+});
+
+test("a replica without a message server is not ready, and says why", { skip: lacksNats }, async (t) => {
+  const scene = await Scene.start({ t, on: [] });
+  await scene.nats.kill();
+  const replica = await scene.startReplica();
+  const response = await replica.fetch("/readyz");
+  assert.equal(response.status, 503);
+  assert.match(await response.text(), /no contact with the others/);
+  const refused = await replica.post("/v1/upstreams/default/request?timeout=200ms", {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "echo",
+  });
+  const { code, sent } = (await refused.json()) as { code: string; sent: string };
+  assert.deepEqual([code, sent], ["reply_timeout", "no"]);
 });

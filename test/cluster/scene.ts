@@ -14,7 +14,10 @@ interface Received {
   readonly at: number;
 }
 
-/** A JSON-RPC server whose methods are `echo`, which replies with its first parameter, and `never`. */
+/**
+ * A JSON-RPC server, which replies with the first parameter of a request. `tell` sends a notification before, and `never`
+ * has no reply.
+ */
 export class RecordingUpstream {
   readonly #server: WebSocketServer;
   readonly received: Received[] = [];
@@ -70,6 +73,7 @@ export class RecordingUpstream {
       const { id, method, params } = JSON.parse(String(data));
       this.received.push({ connection, key: String(params?.[0]), at: performance.now() });
       if (id === undefined || method === "never") return;
+      if (method === "tell") socket.send(JSON.stringify({ jsonrpc: "2.0", method: "told", params }));
       const reply = JSON.stringify({ jsonrpc: "2.0", id, result: params[0] });
       if (this.delayMs === 0) socket.send(reply);
       else setTimeout(() => socket.send(reply), this.delayMs);
