@@ -116,6 +116,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
         "sidecar/thread/",
         ...BOTH_SIDES,
         ...CORE,
+        "cluster/",
         "net/",
         "local-socket.ts",
         "secrets/placeholders.ts",
@@ -166,7 +167,8 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     { from: ["demo/"], to: ["demo/"] },
     // Members and tests ask for the engine's port, and whoever is behind it knows no member.
-    { from: ["cluster/"], to: ["cluster/"] },
+    // The messages between members hold requests, outcomes and terms as the core has them.
+    { from: ["cluster/"], to: ["cluster/"], types: ["core/", "protocols/protocol.ts", "errors.ts"] },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },
     {
       from: ["recording/"],

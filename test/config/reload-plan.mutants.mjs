@@ -17,7 +17,7 @@ export default {
     ],
     [
       "what needs a restart is forgotten",
-      "{ ...after.config, listen, certificate, limits, demo, upstreams }",
+      "{ ...after.config, listen, certificate, cluster, limits, demo, upstreams }",
       "after.config",
     ],
     ["a renewed certificate is not told of", "if (isRenewed) applied.push(CERTIFICATE);", ""],

@@ -17,8 +17,8 @@ export type Destination =
 type Owned = Exclude<Destination, { type: "none" }>;
 
 /**
- * The end of an ask. `not_owner`, `nobody`: certainly nothing of the request was sent, so it may be asked again. `lost`:
- * no outcome will come, and nobody knows it.
+ * The end of an ask. `not_owner`, `nobody`: certainly nothing of the request was sent, so it may be asked again.
+ * `lost`: no outcome will come, and nobody knows it.
  */
 export type AskEnd = Outcome | "not_owner" | "nobody" | "lost";
 
@@ -39,28 +39,28 @@ const RETRY_OWNER_MS = 100;
 /** The bound on timed-out requests whose late replies are waited for; the host has the same. */
 const LATE_MAX = 10_000;
 
-type Phase =
-  | Held
+type ForwardedPhase =
+  | HeldRequest
   | { readonly type: "own" }
   /** `streams`: its reply has begun, and it has no deadline any more. `late`: it has timed out at the owner. */
   | { readonly type: "asked" | "streams" | "late"; readonly address: string; readonly term: number };
 
 /** `refusedBy` is not asked again before `retryAt`. */
-interface Held {
+interface HeldRequest {
   readonly type: "held";
   readonly until: number;
   readonly refusedBy?: string | undefined;
   readonly retryAt: number;
 }
 
-interface Entry<Request> {
+interface Forwarded<Request> {
   readonly seq: number;
   readonly request: Request;
   readonly deadline: number;
   readonly arrivedAt: number;
-  phase: Phase;
+  phase: ForwardedPhase;
   /** The last time that it was held. */
-  held?: Held | undefined;
+  held?: HeldRequest | undefined;
   /** The moment for which it is filed on the wheel. */
   dueAt: number | undefined;
 }
@@ -70,11 +70,11 @@ interface Entry<Request> {
  * was sent, and each address has one holder for one term.
  */
 export class Forwarding<Request> {
-  readonly #entries = new Map<number, Entry<Request>>();
-  readonly #wheel = new TimerWheel<Entry<Request>>();
+  readonly #entries = new Map<number, Forwarded<Request>>();
+  readonly #wheel = new TimerWheel<Forwarded<Request>>();
   /** Those that are held, in the order of their arrival. */
-  readonly #held = new Set<Entry<Request>>();
-  readonly #late = new Set<Entry<Request>>();
+  readonly #held = new Set<Forwarded<Request>>();
+  readonly #late = new Set<Forwarded<Request>>();
   readonly #released = new Set<string>();
   #to: Destination = { type: "none", why: "the owner is not known yet" };
   #refusal: Failure | undefined;
@@ -92,7 +92,14 @@ export class Forwarding<Request> {
 
   request(seq: number, request: Request, deadline: number, now: number): readonly ForwardingEffect<Request>[] {
     if (this.#refusal) return [settled(seq, this.#refusal)];
-    const entry: Entry<Request> = { seq, request, deadline, arrivedAt: now, phase: { type: "own" }, dueAt: undefined };
+    const entry: Forwarded<Request> = {
+      seq,
+      request,
+      deadline,
+      arrivedAt: now,
+      phase: { type: "own" },
+      dueAt: undefined,
+    };
     this.#entries.set(seq, entry);
     if (this.#to.type === "self") return [{ type: "own", seq, request }];
     if (this.#to.type === "other") return [this.#ask(entry, this.#to)];
@@ -193,18 +200,18 @@ export class Forwarding<Request> {
     return effects;
   }
 
-  #own(entry: Entry<Request>): ForwardingEffect<Request> {
+  #own(entry: Forwarded<Request>): ForwardingEffect<Request> {
     entry.phase = { type: "own" };
     return { type: "own", seq: entry.seq, request: entry.request };
   }
 
-  #ask(entry: Entry<Request>, { address, term }: Destination & { type: "other" }): ForwardingEffect<Request> {
+  #ask(entry: Forwarded<Request>, { address, term }: Destination & { type: "other" }): ForwardingEffect<Request> {
     entry.phase = { type: "asked", address, term };
     this.#file(entry, entry.deadline + ANSWER_GRACE_MS);
     return { type: "ask", seq: entry.seq, request: entry.request, address };
   }
 
-  #askAgain(entry: Entry<Request>, now: number): readonly ForwardingEffect<Request>[] {
+  #askAgain(entry: Forwarded<Request>, now: number): readonly ForwardingEffect<Request>[] {
     const { phase } = entry;
     if (phase.type === "streams") return this.#finish(entry, "settle", failed(overtaken, undefined));
     if (this.#refusal) return this.#finish(entry, "settle", failed(this.#refusal, undefined));
@@ -212,7 +219,7 @@ export class Forwarding<Request> {
     return this.#to.type === "none" ? [] : this.#flush(this.#to, now);
   }
 
-  #hold(entry: Entry<Request>, now: number, refusedBy?: string): void {
+  #hold(entry: Forwarded<Request>, now: number, refusedBy?: string): void {
     const { held: before } = entry;
     // An owner that keeps refusing does not prolong the wait.
     const isSameRefusal = before !== undefined && before.refusedBy === refusedBy;
@@ -225,14 +232,14 @@ export class Forwarding<Request> {
   }
 
   /** A newer term has begun: the owner of an older one cannot be relied on to answer, unless it released. */
-  #overtake(entry: Entry<Request>, { address, term }: Owned, now: number): void {
+  #overtake(entry: Forwarded<Request>, { address, term }: Owned, now: number): void {
     const { phase } = entry;
     if (!("address" in phase) || phase.term >= term || phase.address === address) return;
     if (this.#released.has(phase.address)) return;
     this.#file(entry, Math.min(entry.dueAt ?? Number.POSITIVE_INFINITY, now + OVERTAKEN_MS));
   }
 
-  #expire(entry: Entry<Request>, now: number): readonly ForwardingEffect<Request>[] {
+  #expire(entry: Forwarded<Request>, now: number): readonly ForwardingEffect<Request>[] {
     const { phase, deadline, arrivedAt } = entry;
     if (phase.type === "own") return [];
     if (phase.type === "held") {
@@ -256,12 +263,12 @@ export class Forwarding<Request> {
     return { code: "upstream_down", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
   }
 
-  #finish(entry: Entry<Request>, type: "settle" | "late", outcome: Outcome): readonly ForwardingEffect<Request>[] {
+  #finish(entry: Forwarded<Request>, type: "settle" | "late", outcome: Outcome): readonly ForwardingEffect<Request>[] {
     this.#forget(entry);
     return [{ type, seq: entry.seq, outcome }];
   }
 
-  #forget(entry: Entry<Request>): void {
+  #forget(entry: Forwarded<Request>): void {
     this.#file(entry, undefined);
     this.#held.delete(entry);
     this.#late.delete(entry);
@@ -275,7 +282,7 @@ export class Forwarding<Request> {
     return [{ type: "leave", seq: oldest.seq }];
   }
 
-  #file(entry: Entry<Request>, at: number | undefined): void {
+  #file(entry: Forwarded<Request>, at: number | undefined): void {
     if (entry.dueAt !== undefined) this.#wheel.remove(entry, entry.dueAt);
     entry.dueAt = at;
     if (at !== undefined) this.#wheel.add(entry, at);

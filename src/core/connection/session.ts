@@ -161,7 +161,7 @@ function resign(session: Session, detail: string): Transition {
     case "ready": {
       const { connection } = at;
       const cause: Disconnect = { reason: "resigned", detail };
-      // Whoever connects next knows nothing of where this connection was.
+      // The next connection may be another replica's, and cannot resume where this one ends.
       const effects: SessionEffect[] = [
         CLEAR_TIMER,
         { type: "forget" },

@@ -357,8 +357,8 @@ export class UpstreamClient implements ThreadClient {
     for (const seq of this.#thread.withdraw(this.name)) this.#end(seq, unsent);
     this.#postStep({ type: "drain", upstream: this.name });
     this.lines.close();
-    // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang. In a cluster
-    // only the thread knows of the requests of other replicas.
+    // If no request waits, there is nothing to drain: do not wait for the report of a thread that may hang. Only the
+    // thread knows of the requests of other replicas.
     if (!this.#cluster && this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();
     await Promise.all([this.#confirmations.drained.promise, this.subscriptions.settled(this.state.phase === "ready")]);
   }

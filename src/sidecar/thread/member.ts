@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Bucket, Engine, EngineSettings, TakeRequest } from "../../cluster/engine.ts";
-import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/wire.ts";
+import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/member-messages.ts";
 import type { ClusterSettings } from "../../config/schema.ts";
 import type { Destination } from "../../core/cluster/forwarding.ts";
 import type { Instant } from "../../core/cluster/lease.ts";
@@ -47,7 +47,7 @@ const OWNERS: Bucket = "owner";
 /** The longest request or answer, in bytes: far above what `limits` allow in practice. */
 const MESSAGE_BYTES = 128 * 1024 * 1024;
 
-export class Member {
+export class ClusterMember {
   readonly #engine: Engine;
   readonly #env: MemberEnvironment;
   readonly #id: string;
@@ -277,11 +277,14 @@ const DOUBTFUL = "the other replicas may have given it another owner";
 const OUT_OF_CONTACT = "this replica has no contact with the others";
 
 /** Joins the cluster. */
-export async function startMember({ settings, replies }: ThreadCluster, env: MemberEnvironment): Promise<Member> {
+export async function startMember(
+  { settings, replies }: ThreadCluster,
+  env: MemberEnvironment,
+): Promise<ClusterMember> {
   const { natsEngine } = await import("../../cluster/nats.ts");
   const member = randomName();
   const engine = natsEngine(engineSettings(settings, replies, member));
-  const started = new Member(member, settings.lease, engine, env);
+  const started = new ClusterMember(member, settings.lease, engine, env);
   started.start();
   return started;
 }

@@ -8,7 +8,7 @@ import {
   encodeRequest,
   type MemberAnswer,
   type MemberRequest,
-} from "../../cluster/wire.ts";
+} from "../../cluster/member-messages.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type AskEnd, Forwarding, type ForwardingEffect, mayFollow } from "../../core/cluster/forwarding.ts";
 import { anotherConnection, failed, unread } from "../../core/exchange/failures.ts";
@@ -20,10 +20,10 @@ import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import type { Work } from "./mark.ts";
-import type { Member, MemberUpstream } from "./member.ts";
+import type { ClusterMember, MemberUpstream } from "./member.ts";
 import type { Upstream, UpstreamCommand } from "./upstream.ts";
 
-type Outgoing = CommandOf<"request" | "send">;
+type HostMessage = CommandOf<"request" | "send">;
 
 export interface SharedEnvironment {
   now(): number;
@@ -41,11 +41,11 @@ interface Asked {
 }
 
 /** Handles a request of another member: `send` answers it. */
-type Send = (answer: Uint8Array, isLast: boolean) => void;
+type SendAnswer = (answer: Uint8Array, isLast: boolean) => void;
 
 /** The time that a handover may take within the close step, in milliseconds. */
 const HANDOVER_MS = 1_000;
-/** What is left of the close step's time for its report to cross to the host, in milliseconds. */
+/** The rest of the close step's time for its report to cross to the host, in milliseconds. */
 const REPORT_MS = 30;
 /** Readiness outlasts an owner, or contact, by the lease and this time: a restart of NATS must not empty a balancer. */
 const READY_GRACE_MS = 5_000;
@@ -63,14 +63,14 @@ const CONNECTIONS = 2 ** 20;
 export class SharedUpstream implements MemberUpstream {
   readonly #name: string;
   #settings: UpstreamSettings;
-  readonly #member: Member;
+  readonly #member: ClusterMember;
   readonly #env: SharedEnvironment;
   readonly #leaseMs: number;
-  readonly #forwarding = new Forwarding<Outgoing>();
+  readonly #forwarding = new Forwarding<HostMessage>();
   readonly #alarm: Alarm;
   readonly #asked = new Map<number, Asked>();
   /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
-  readonly #taken = new Map<number, Send>();
+  readonly #taken = new Map<number, SendAnswer>();
   #lastTaken = 0;
   /** Reads that wait for a message. */
   readonly #reading = new Set<number>();
@@ -84,7 +84,13 @@ export class SharedUpstream implements MemberUpstream {
   #handover: { readonly began: number; readonly done: (to: string | null) => void } | undefined;
   #readyAt = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, settings: UpstreamSettings, leaseMs: number, member: Member, env: SharedEnvironment) {
+  constructor(
+    name: string,
+    settings: UpstreamSettings,
+    leaseMs: number,
+    member: ClusterMember,
+    env: SharedEnvironment,
+  ) {
     this.#name = name;
     this.#settings = settings;
     this.#leaseMs = leaseMs;
@@ -114,7 +120,7 @@ export class SharedUpstream implements MemberUpstream {
     return this.#member.mayWrite(this.#name);
   }
 
-  // What the host wants.
+  // Commands of the host.
 
   handle(command: UpstreamCommand): void {
     switch (command.type) {
@@ -183,12 +189,12 @@ export class SharedUpstream implements MemberUpstream {
   #drain(command: CommandOf<"drain">): void {
     this.#isDraining = true;
     this.#carryOut(this.#forwarding.drain());
-    // Whoever owns nothing must not begin to, and the next owner of an upstream that bears two connections may begin now.
+    // A member that leaves must not become the owner; and the next owner may begin now, beside our connection.
     if (!this.#owns || !this.isExclusive) this.#release();
     this.#upstream?.handle(command);
   }
 
-  // What the upstream has to say.
+  // Messages of the upstream.
 
   /** Takes the messages of the upstream to the host. */
   readonly post = (message: FromThread, alone?: boolean): void => {
@@ -268,7 +274,7 @@ export class SharedUpstream implements MemberUpstream {
     };
   };
 
-  #take(seq: number, bytes: Uint8Array, send: Send): void {
+  #take(seq: number, bytes: Uint8Array, send: SendAnswer): void {
     let request: MemberRequest;
     try {
       request = decodeRequest(bytes);
@@ -303,7 +309,7 @@ export class SharedUpstream implements MemberUpstream {
 
   // Requests of this member's own callers.
 
-  #carryOut(effects: readonly ForwardingEffect<Outgoing>[]): void {
+  #carryOut(effects: readonly ForwardingEffect<HostMessage>[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case "own":
@@ -328,7 +334,7 @@ export class SharedUpstream implements MemberUpstream {
   }
 
   /** Hands a message to our own exchange. One of a series may have come from an earlier owner's connection. */
-  #handOn(seq: number, command: Outgoing): void {
+  #handOn(seq: number, command: HostMessage): void {
     if (command.type === "request" || command.over === 0) {
       this.#upstream?.handle({ ...command, seq });
       return;
@@ -345,7 +351,7 @@ export class SharedUpstream implements MemberUpstream {
     return { ...outcome, connection: term * CONNECTIONS + outcome.connection };
   }
 
-  #ask(seq: number, command: Outgoing, address: string): void {
+  #ask(seq: number, command: HostMessage, address: string): void {
     const { work } = this.#env;
     const request = encodeRequest({
       kind: command.kind,
@@ -544,7 +550,7 @@ function newHandover(began: number) {
   };
 }
 
-function commandOf(upstream: string, seq: number, request: MemberRequest, now: number): Outgoing {
+function commandOf(upstream: string, seq: number, request: MemberRequest, now: number): HostMessage {
   const { kind, body, leftMs, unanswered, over } = request;
   const common = { upstream, seq, body, deadline: now + leftMs };
   if (!unanswered) return { ...common, type: "request", kind };

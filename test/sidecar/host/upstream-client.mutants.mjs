@@ -11,7 +11,7 @@ export default {
     ["an exiting sidecar accepts new work", "this.#refusal ??= refusal;", "", { tests: ["test/contract/library"] }],
     [
       "an idle thread that hangs holds up the drain",
-      "if (this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();",
+      "if (!this.#cluster && this.#waiters.size === 0 && this.lines.size === 0) this.#confirmations.drained.resolve();",
       "",
       { tests: ["test/exit/bounds"] },
     ],

@@ -14,7 +14,7 @@ import {
   MalformedMessage,
   type MemberAnswer,
   type MemberRequest,
-} from "../../src/cluster/wire.ts";
+} from "../../src/cluster/member-messages.ts";
 import type { Beat, OwnerValue } from "../../src/core/cluster/ownership-messages.ts";
 import type { Failed, Outcome, Replied } from "../../src/core/outcome.ts";
 
