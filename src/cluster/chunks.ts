@@ -37,12 +37,13 @@ export function writeChunk({ kind, index, data }: Chunk): Uint8Array {
 export class ChunkWriter {
   #next = 0;
 
-  *write(kind: Exclude<Kind, "part">, message: Uint8Array = new Uint8Array()): Generator<Uint8Array, void> {
+  write(kind: Exclude<Kind, "part">, message: Uint8Array = new Uint8Array()): readonly Uint8Array[] {
+    const chunks: Uint8Array[] = [];
     for (let from = 0; ; from += CHUNK_BYTES) {
       const isEnd = from + CHUNK_BYTES >= message.length;
       const data = message.subarray(from, from + CHUNK_BYTES);
-      yield writeChunk({ kind: isEnd ? kind : "part", index: this.#next++, data });
-      if (isEnd) return;
+      chunks.push(writeChunk({ kind: isEnd ? kind : "part", index: this.#next++, data }));
+      if (isEnd) return chunks;
     }
   }
 }

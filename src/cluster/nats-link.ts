@@ -127,9 +127,10 @@ export class NatsLink {
 
   /** Publishes, unless there is no connection: the library would deliver it later. @throws EngineError if too long */
   publish(subject: string, data: Uint8Array, { reply, headers }: PublishOptions = {}): void {
-    if (!this.#connection) return;
+    const connection = this.#connection;
+    if (!connection || connection.isClosed()) return;
     try {
-      this.#connection.publish(subject, data, {
+      connection.publish(subject, data, {
         ...(reply !== undefined && { reply }),
         ...(headers && { headers: headersOf(headers) }),
       });
@@ -201,7 +202,7 @@ export class NatsLink {
     try {
       run();
     } catch (error) {
-      this.#events.fault(error instanceof Error ? error : new Error(String(error)));
+      this.#tell(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -211,7 +212,15 @@ export class NatsLink {
     this.#reports = this.#reports.filter(({ at }) => now - at < REPORT_EVERY_MS);
     if (this.#reports.length >= REPORTS || this.#reports.some((each) => each.text === text)) return;
     this.#reports.push({ text, at: now });
-    this.#events.fault(new Error(text));
+    this.#tell(new Error(text));
+  }
+
+  #tell(fault: Error): void {
+    try {
+      this.#events.fault(fault);
+    } catch {
+      // Nobody is left to be told, and the library must not see it.
+    }
   }
 
   async #connectFirst(): Promise<Current> {
@@ -240,6 +249,10 @@ export class NatsLink {
   async #connectOnce(check: () => Promise<void>): Promise<Current | undefined> {
     const connection = await this.#dialAny();
     if (!connection) return undefined;
+    if (this.#isEnded) {
+      await connection.close();
+      return undefined;
+    }
     const lost = this.#adopt(connection);
     try {
       for (const subject of this.#events.probes) this.publish(subject, new Uint8Array());
@@ -335,7 +348,8 @@ export class NatsLink {
 
   #listen(listener: BusListener): void {
     const connection = this.#connection;
-    listener.subscription = connection?.subscribe(listener.subject, {
+    if (!connection || connection.isClosed()) return;
+    listener.subscription = connection.subscribe(listener.subject, {
       callback: (error, message) => {
         if (!error && this.#connection === connection) this.guard(() => listener.take(message));
       },

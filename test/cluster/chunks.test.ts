@@ -13,7 +13,7 @@ const lengths = fc.array(
 function written(lengths: readonly number[]): { messages: Uint8Array[]; chunks: Uint8Array[] } {
   const messages = lengths.map((length, index) => new Uint8Array(Math.max(length, 0)).fill(index + 1));
   const writer = new ChunkWriter();
-  return { messages, chunks: messages.flatMap((message) => [...writer.write("whole", message)]) };
+  return { messages, chunks: messages.flatMap((message) => writer.write("whole", message)) };
 }
 
 function read(reader: ChunkReader, chunks: readonly Uint8Array[]): (Uint8Array | "lost")[] {

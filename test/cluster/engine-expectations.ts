@@ -314,6 +314,7 @@ export function expectEngine(
       other.engine.onBeat((beat) => heard.push(text(beat)));
       await one.engine.openLog("log", { bytes: 1024 * 1024 }, WITHIN_MS);
       await bus.lose();
+      one.engine.beat(bytes("dropped"));
       await until(() => one.contacts.length === 2 && other.contacts.length === 2, { what: "the loss" });
       const isNotDone = { mayBeDone: false };
       one.engine.beat(bytes("dropped"));

@@ -98,6 +98,24 @@ test("a server that is not there is passed over for another", skip, async (t) =>
   assert.deepEqual(one.contacts, [true]);
 });
 
+test("an exception in the callback for faults makes nobody deaf", skip, async (t) => {
+  const server = await JetStream.start({ t });
+  const engine = natsEngine(settingsOf([server.url], "one"));
+  t.after(() => engine.end(0));
+  const failing = () => {
+    throw new Error("on purpose");
+  };
+  await bounded(engine.connect({ contact: failing, fault: failing }), { what: "the first contact" });
+  let heard = 0;
+  engine.onBeat(() => {
+    heard += 1;
+    failing();
+  });
+  engine.beat(bytes("1"));
+  engine.beat(bytes("2"));
+  await until(() => heard === 2, { what: "two beats" });
+});
+
 test("an answer of which a part is missing is reported as lost", skip, async (t) => {
   const server = await JetStream.start({ t });
   const one = await connected(natsEngine(settingsOf([server.url], "one")), t);
