@@ -192,7 +192,7 @@ export class NatsLink {
     // A request that comes later must find nobody, and not a connection that is being closed.
     for (const { subscription } of this.#listeners) subscription?.unsubscribe();
     await within(connection.flush(), withinMs).catch(() => {});
-    this.#hasContact = false; // The caller of `close` need not be told.
+    this.#hasContact = false; // The caller need not be told.
     this.#lose(connection, "the engine has ended");
     await within(connection.closed(), DIAL_TIMEOUT_MS).catch(() => {});
   }
