@@ -1,7 +1,10 @@
 /** A cluster of simulated members, what happens to it, and the rules that hold whatever happens. */
+import { type Outcome, sentOf } from "../../src/core/outcome.ts";
+import type { Sent } from "../../src/errors.ts";
 import { Dice } from "./dice.ts";
 import { MessageServer, NOTICE_MS } from "./message-server.ts";
 import { type Observer, SimulatedMember } from "./simulated-member.ts";
+import type { SimulatedMessage } from "./simulated-requests.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 export interface SimulationResult {
@@ -9,6 +12,8 @@ export interface SimulationResult {
   readonly broken: string | undefined;
   readonly terms: number;
   readonly frames: number;
+  /** Requests by what their callers were told. */
+  readonly sent: Readonly<Record<Sent, number>>;
   /** Time from the end of all faults until every upstream was owned. */
   readonly ownedAfterMs: number;
   /** Time from a release until the next owner. */
@@ -18,6 +23,8 @@ export interface SimulationResult {
 const LEASE_MS = 3_000;
 const UPSTREAMS = ["u", "v"];
 const CLOSE_MS = 300;
+/** A call's time, the owner's, and the ways. */
+const CALLS_END_MS = 6_000;
 const FAULTS_MS = 45_000;
 /** A client that has not noticed yet, a claim and a look whose outcome is unknown, and the lease. */
 export const OWNED_WITHIN_MS = LEASE_MS + NOTICE_MS + LEASE_MS;
@@ -34,6 +41,12 @@ export class ClusterSimulation implements Observer {
   #names = 0;
   #broken: string | undefined;
   #frames = 0;
+  #messages = 0;
+  #keys = 1;
+  readonly #received = new Set<number | string>();
+  /** Messages whose callers were told that they were not sent. */
+  readonly #unsent = new Set<number>();
+  readonly #sent = { no: 0, maybe: 0, yes: 0 };
   readonly #terms = new Map<string, number>();
   readonly #written = new Map<string, number>();
 
@@ -51,12 +64,14 @@ export class ClusterSimulation implements Observer {
     const ownedAfterMs = this.#passUntil(OWNED_WITHIN_MS, () => UPSTREAMS.every((upstream) => this.#ownerOf(upstream)));
     if (ownedAfterMs > OWNED_WITHIN_MS) this.broke("an upstream has no owner");
     const handedOverAfterMs = this.#handOver();
+    this.#endCalls();
     const effects = Math.max(...this.#members.map((member) => member.effects));
     if (effects > (this.#time.now / 1_000) * EFFECTS_PER_SECOND) this.broke(`a member did ${effects} things`);
     return {
       broken: this.#broken,
       terms: [...this.#terms.values()].reduce((total, term) => total + term, 0),
       frames: this.#frames,
+      sent: this.#sent,
       ownedAfterMs,
       handedOverAfterMs,
     };
@@ -67,8 +82,9 @@ export class ClusterSimulation implements Observer {
     this.#terms.set(upstream, term);
   }
 
-  wrote(upstream: string, term: number): void {
+  wrote(upstream: string, term: number, message?: SimulatedMessage): void {
     this.#frames++;
+    if (message) this.#receive(message);
     const newest = this.#written.get(upstream) ?? 0;
     if (term < newest) this.broke(`a frame of ${upstream} left in term ${term}, after one of ${newest}`);
     this.#written.set(upstream, Math.max(term, newest));
@@ -79,6 +95,37 @@ export class ClusterSimulation implements Observer {
     const isClose = below > LEASE_MS && this.#dice.oneIn(3);
     const ms = isClose ? this.#dice.between(LEASE_MS - CLOSE_MS, LEASE_MS + CLOSE_MS) : this.#dice.below(below);
     return Math.max(0, Math.min(ms, FAULTS_MS - this.#time.now));
+  }
+
+  message(): SimulatedMessage {
+    const dice = this.#dice;
+    const id = ++this.#messages;
+    const upstream = dice.pick(UPSTREAMS) ?? "";
+    // A third has a key, which often is one that a caller of another member has had.
+    if (!dice.oneIn(3)) return { id, upstream, key: undefined };
+    if (dice.oneIn(2)) this.#keys++;
+    return { id, upstream, key: `${upstream}-${this.#keys - dice.below(Math.min(10, this.#keys))}` };
+  }
+
+  settled({ id, key }: SimulatedMessage, outcome: Outcome): void {
+    const sent = sentOf(outcome);
+    this.#sent[sent]++;
+    if (sent === "no") {
+      this.#unsent.add(id);
+      if (this.#received.has(id)) this.broke(`message ${id} was sent, and its caller was told that it was not`);
+    } else if (outcome.type === "reply") {
+      if (!this.#received.has(key ?? id)) this.broke(`message ${id} was not sent, and its caller got a reply`);
+      if (outcome.body !== (key ?? `${id}`)) this.broke(`message ${id} got the reply to ${outcome.body}`);
+    }
+  }
+
+  /** Takes what the upstream itself has seen. */
+  #receive({ id, key }: SimulatedMessage): void {
+    if (this.#unsent.has(id)) this.broke(`message ${id} was sent after its caller was told that it was not`);
+    for (const one of key === undefined ? [id] : [id, key]) {
+      if (this.#received.has(one)) this.broke(`message ${one} was sent twice`);
+      this.#received.add(one);
+    }
   }
 
   broke(rule: string): void {
@@ -98,6 +145,14 @@ export class ClusterSimulation implements Observer {
     const ms = this.#passUntil(HANDED_OVER_WITHIN_MS, taken);
     if (ms > HANDED_OVER_WITHIN_MS) this.broke("a released upstream has no owner");
     return ms;
+  }
+
+  /** Every caller is answered. */
+  #endCalls(): void {
+    for (const member of this.#members) member.callNoMore();
+    this.#pass(CALLS_END_MS);
+    const open = this.#members.reduce((total, member) => total + member.openCalls, 0);
+    if (open > 0) this.broke(`${open} callers were not answered`);
   }
 
   #pass(ms: number): void {

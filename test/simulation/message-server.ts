@@ -1,11 +1,15 @@
 /** A message server and its network, simulated: links that delay, hold and drop, and a store with revisions. */
-import type { Beat, OwnerValue } from "../../src/core/cluster/ownership-messages.ts";
+import type { AskEnd } from "../../src/core/cluster/forwarding.ts";
+import type { Beat } from "../../src/core/cluster/ownership-messages.ts";
 import type { Dice } from "./dice.ts";
+import type { ForwardedRequest } from "./simulated-requests.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** A member's end of its connection. */
 export interface Peer {
   hear(beat: Beat): void;
+  answersAt(address: string): boolean;
+  take(address: string, request: ForwardedRequest, answer: (end: AskEnd) => void): void;
   connected(): void;
   disconnected(): void;
 }
@@ -25,7 +29,7 @@ interface Link {
 }
 
 interface StoredRecord {
-  readonly value: OwnerValue;
+  readonly value: unknown;
   readonly revision: number;
 }
 
@@ -113,23 +117,37 @@ export class MessageServer {
   }
 
   /** Writes if `after` is the newest revision of the key. `done` may never be called. */
-  write(member: string, key: string, value: OwnerValue, after: number, done: (outcome: number | "lost") => void): void {
-    this.#ask(member, () => {
+  write(member: string, key: string, value: unknown, after: number, done: (outcome: number | "lost") => void): void {
+    this.#askStore(member, () => {
       if ((this.#records.get(key)?.revision ?? 0) !== after) return () => done("lost");
       const revision = ++this.#revision;
-      this.#records.set(key, { value, revision });
+      if (value === undefined) this.#records.delete(key);
+      else this.#records.set(key, { value, revision });
       return () => done(revision);
     });
   }
 
-  read(member: string, key: string, done: (value: OwnerValue | undefined, revision: number) => void): void {
-    this.#ask(member, () => {
+  read(member: string, key: string, done: (value: unknown, revision: number) => void): void {
+    this.#askStore(member, () => {
       const record = this.#records.get(key);
       return () => done(record?.value, record?.revision ?? 0);
     });
   }
 
-  #ask(member: string, carryOut: () => () => void): void {
+  /** Carries a request to whichever member answers at an address, and its answers back. */
+  ask(member: string, address: string, request: ForwardedRequest, answer: (end: AskEnd) => void): void {
+    this.#upwards(member, (link) => {
+      const holder = [...this.#links].find(([, { peer }]) => peer.answersAt(address));
+      if (holder?.[1].isUp) {
+        const [id, { peer }] = holder;
+        const sendBack = (end: AskEnd) => this.#upwards(id, () => this.#downwards(link, id, 0, () => answer(end)));
+        this.#downwards(holder[1], member, 0, () => peer.take(address, request, sendBack));
+        // The server may not have noticed yet that the other's connection is broken.
+      } else if (!holder || this.#dice.oneIn(2)) this.#downwards(link, "server", 0, () => answer("nobody"));
+    });
+  }
+
+  #askStore(member: string, carryOut: () => () => void): void {
     this.#upwards(member, (link) => {
       const { now } = this.#time;
       const stalledMs = this.#storeStalledUntil - now;

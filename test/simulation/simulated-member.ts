@@ -1,9 +1,14 @@
 /** A simulated replica: the core's ownership on clocks of its own, in a process that can be stopped at any place. */
+
+import type { ClaimRecord } from "../../src/core/cluster/claims.ts";
+import type { AskEnd, Destination } from "../../src/core/cluster/forwarding.ts";
 import type { Instant } from "../../src/core/cluster/lease.ts";
 import { Ownership } from "../../src/core/cluster/ownership.ts";
-import type { Beat, OwnershipEffect } from "../../src/core/cluster/ownership-messages.ts";
+import type { Beat, OwnershipEffect, OwnerValue } from "../../src/core/cluster/ownership-messages.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
 import type { Dice } from "./dice.ts";
 import type { MessageServer, Peer } from "./message-server.ts";
+import { type ForwardedRequest, type Replica, type SimulatedMessage, SimulatedRequests } from "./simulated-requests.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export interface Observer {
@@ -11,14 +16,18 @@ export interface Observer {
   faultMs(below: number): number;
   /** The socket is open under this term. */
   owned(member: SimulatedMember, upstream: string, term: number): void;
-  /** A frame left. */
-  wrote(upstream: string, term: number): void;
+  /** A frame left; it may be of a message. */
+  wrote(upstream: string, term: number, message?: SimulatedMessage): void;
+  /** Draws a message that a caller wants to send. */
+  message(): SimulatedMessage;
+  settled(message: SimulatedMessage, outcome: Outcome): void;
   broke(rule: string): void;
 }
 
 /** The most that clocks go too fast or too slow, in parts of a million: a hundred times the worst of real ones. */
 const SKEW_PPM = 10_000;
 const WRITE_EVERY_MS = 60;
+const CALL_EVERY_MS = 400;
 const APART_MS = 5_000;
 
 export class SimulatedMember implements Peer {
@@ -28,8 +37,13 @@ export class SimulatedMember implements Peer {
   readonly sockets = new Map<string, number>();
   isAlive = true;
   isStopped = false;
+  #isSilent = false;
   effects = 0;
   readonly #answering = new Set<string>();
+  #requests: SimulatedRequests | undefined;
+  /** Addresses by upstream and term, and those that were released. */
+  readonly #addresses = new Map<string, string>();
+  readonly #released = new Set<string>();
   readonly #time: VirtualTime;
   readonly #server: MessageServer;
   readonly #dice: Dice;
@@ -70,9 +84,11 @@ export class SimulatedMember implements Peer {
   }
 
   start(upstreams: readonly string[]): void {
+    this.#requests = new SimulatedRequests(upstreams, this.#replica());
     for (const upstream of upstreams) this.#run(this.ownership.add(upstream, false, this.now));
     this.#server.join(this.id, this);
     this.#write();
+    this.#call();
   }
 
   kill(): void {
@@ -120,6 +136,7 @@ export class SimulatedMember implements Peer {
 
   hear(beat: Beat): void {
     this.#do(() => {
+      this.#noteAddresses(beat);
       this.#run(this.ownership.hear(beat, this.now));
       for (const { upstream, term } of beat.owned) {
         const own = this.sockets.get(upstream);
@@ -127,6 +144,23 @@ export class SimulatedMember implements Peer {
           this.#observer.broke(`${this.id} writes in term ${own} and has heard of ${term}`);
       }
     }, this.#inbox);
+  }
+
+  answersAt(address: string): boolean {
+    return this.#answering.has(address);
+  }
+
+  take(address: string, request: ForwardedRequest, answer: (end: AskEnd) => void): void {
+    this.#do(() => this.#answering.has(address) && this.#requests?.take(request, answer), this.#inbox);
+  }
+
+  callNoMore(): void {
+    this.#isSilent = true;
+  }
+
+  /** Calls of this member's callers that have not ended. */
+  get openCalls(): number {
+    return this.#requests?.open ?? 0;
   }
 
   connected(): void {
@@ -150,6 +184,7 @@ export class SimulatedMember implements Peer {
   #run(effects: readonly OwnershipEffect[]): void {
     for (const effect of effects) this.#carryOut(effect);
     this.effects += effects.length;
+    this.#requests?.follow();
   }
 
   #carryOut(effect: OwnershipEffect): void {
@@ -170,8 +205,10 @@ export class SimulatedMember implements Peer {
       case "resign":
         this.#answering.delete(effect.address);
         this.sockets.delete(effect.upstream);
+        this.#requests?.onResigned(effect.upstream);
         break;
       case "released":
+        this.#answering.delete(effect.address);
         this.sockets.delete(effect.upstream);
         break;
       case "beat":
@@ -211,7 +248,7 @@ export class SimulatedMember implements Peer {
       this.#do(() => {
         if (isOver) return;
         isOver = true;
-        this.#run(this.ownership.found(upstream, value, revision, this.now));
+        this.#run(this.ownership.found(upstream, value as OwnerValue | undefined, revision, this.now));
       }, this.#inbox),
     );
     this.#timer(withinMs, () => {
@@ -238,20 +275,77 @@ export class SimulatedMember implements Peer {
     this.#timer(this.#dice.below(2 * WRITE_EVERY_MS), () => {
       for (const upstream of this.sockets.keys()) {
         if (!this.ownership.mayWrite(upstream, this.now)) continue;
-        this.#timer(1, () => this.#uncork(upstream));
-        this.#atWrite?.();
-        this.#atWrite = undefined;
+        this.#writeSoon(upstream, undefined, () => {});
       }
       this.#write();
     });
   }
 
-  #uncork(upstream: string): void {
+  #writeSoon(upstream: string, message: SimulatedMessage | undefined, written: (isWritten: boolean) => void): void {
+    this.#timer(1, () => this.#uncork(upstream, message, written));
+    this.#atWrite?.();
+    this.#atWrite = undefined;
+  }
+
+  #uncork(upstream: string, message: SimulatedMessage | undefined, written: (isWritten: boolean) => void): void {
     const term = this.sockets.get(upstream);
-    if (term === undefined || !this.ownership.mayWrite(upstream, this.now)) return;
+    if (term === undefined || !this.ownership.mayWrite(upstream, this.now)) {
+      written(false);
+      return;
+    }
     // The process stops behind the check, in front of the system call: the margin is for this.
     const ms = this.#dice.oneIn(40) ? this.#observer.faultMs(0.9 * this.#marginMs) : 0;
-    this.#time.after(ms, () => this.#observer.wrote(upstream, term));
+    this.#time.after(ms, () => this.#observer.wrote(upstream, term, message));
     if (ms > 0) this.stop(ms, false);
+    written(true);
+  }
+
+  #call(): void {
+    this.#timer(this.#dice.below(2 * CALL_EVERY_MS), () => {
+      if (this.#isSilent) return;
+      this.#requests?.call(this.#observer.message());
+      this.#call();
+    });
+  }
+
+  #noteAddresses({ owned, released }: Beat): void {
+    for (const { upstream, term, address } of owned) this.#addresses.set(`${upstream}-${term}`, address);
+    for (const { upstream, address } of released) {
+      this.#released.add(address);
+      this.#requests?.onReleased(upstream, address);
+    }
+  }
+
+  #destinationOf(upstream: string): Destination {
+    const owner = this.ownership.ownerOf(upstream, this.now);
+    if (owner?.isSelf) {
+      const { term, address } = owner;
+      if (this.ownership.mayWrite(upstream, this.now)) return { type: "self", term, address };
+    } else if (owner && !owner.isSuspect && this.ownership.isInContact(this.now)) {
+      return { type: "other", term: owner.term, address: owner.address };
+    }
+    return { type: "none", why: "simulated" };
+  }
+
+  /** This member as its requests see it. */
+  #replica(): Replica {
+    const later = (run: () => void) => this.#do(run, this.#inbox);
+    return {
+      dice: this.#dice,
+      nowMs: () => this.now.ms,
+      termOf: (upstream) => this.sockets.get(upstream),
+      destinationOf: (upstream) => this.#destinationOf(upstream),
+      write: (message, written) => this.#writeSoon(message.upstream, message, written),
+      wasReleased: (upstream, term) => this.#released.has(this.#addresses.get(`${upstream}-${term}`) ?? ""),
+      after: (ms, run) => this.#timer(ms, run),
+      ask: (address, request, answer) => this.#server.ask(this.id, address, request, (end) => later(() => answer(end))),
+      claim: ({ key, value, after }, done) =>
+        this.#server.write(this.id, `claims.${key}`, value, after, (outcome) => later(() => done(outcome))),
+      look: (key, done) =>
+        this.#server.read(this.id, `claims.${key}`, (value, revision) =>
+          later(() => done(value === undefined ? undefined : ({ value, revision } as ClaimRecord<never>))),
+        ),
+      settled: (message, outcome) => this.#observer.settled(message, outcome),
+    };
   }
 }

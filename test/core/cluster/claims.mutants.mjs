@@ -1,4 +1,6 @@
 /** Mutants of `src/core/cluster/claims.ts`. */
+const simulation = { tests: ["test/simulation/cluster"] };
+
 export default {
   tests: ["test/core/cluster/claims.test"],
   deno: true,
@@ -33,5 +35,11 @@ export default {
     ],
     ["an end is offered for ever", "if (now >= phase.giveUpAt)", "if (now < 0)"],
     ["a second report counts", 'else if (phase.name !== "looking") return;', ""],
+    [
+      "a claim is sent before it is won",
+      'phase.name === "claiming" && typeof outcome === "number"',
+      'phase.name === "claiming"',
+      simulation,
+    ],
   ],
 };

@@ -20,7 +20,7 @@ export default {
       "",
     ],
     ["a term that was resigned meanwhile is owned", "held !== renews || ", ""],
-    ["a release goes on writing", " || this.#isLeaving) return false;", ") return false;", simulation],
+    ["a release goes on writing", " || this.#isLeaving) return false;", ") return false;"],
     ["nobody replaces an owner that is silent", "return silentSince + this.#times.lease", "return never", simulation],
     ["an owner is replaced before its lease ends", "silentSince + this.#times.lease +", "silentSince +", simulation],
     ["a record of our own is nobody's", "if (isBy(record.value, this.#member)) return this.#learnedAt;", ""],
