@@ -174,7 +174,7 @@ export class Journal {
     this.#bounds = bounds;
     this.#formerEpochs = formerEpochs;
     this.#startedAt = at;
-    if (formerEpochs.length > 0) this.#appendGap(at, { dropped: null, reason: "crashed" });
+    if (formerEpochs.length > 0) this.appendGap(at, { dropped: null, reason: "crashed" });
   }
 
   get size(): number {
@@ -250,7 +250,7 @@ export class Journal {
   /** An unknown number of messages is missing here, because there was no room to keep them. */
   markMissed(at: number, why: string): void {
     this.markBack(at);
-    this.#appendGap(at, { dropped: null, reason: "overflow", why });
+    this.appendGap(at, { dropped: null, reason: "overflow", why });
   }
 
   /** Messages can arrive (again): appends the gap of the time away, if there was one. */
@@ -260,7 +260,21 @@ export class Journal {
     if (this.#away === undefined) return;
     const { from, why } = this.#away;
     this.#away = undefined;
-    this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });
+    this.appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });
+  }
+
+  appendGap(at: number, details: GapDetails): void {
+    this.#makeRoom(0);
+    const seq = this.#newest + 1;
+    this.#push(this.#gap(seq, at, seq === 1 ? null : this.#cursor(seq - 1), details));
+  }
+
+  /** The next entry has this number; those before it are missing, an unknown number of messages among them. */
+  skipTo(seq: number): void {
+    this.close();
+    this.#oldest = seq;
+    this.#newest = seq - 1;
+    this.#newestEvictedGap = seq - 1;
   }
 
   /** Returns undefined if the cursor is ahead of every entry: it was never handed out. */
@@ -318,12 +332,6 @@ export class Journal {
     if (seq >= this.#oldest - 1) return undefined;
     const dropped = seq < this.#newestEvictedGap ? null : this.#oldest - 1 - seq;
     return this.#gapBefore(after, { dropped, reason: "overflow" });
-  }
-
-  #appendGap(at: number, details: GapDetails): void {
-    this.#makeRoom(0);
-    const seq = this.#newest + 1;
-    this.#push(this.#gap(seq, at, seq === 1 ? null : this.#cursor(seq - 1), details));
   }
 
   /** A gap before the oldest entry; it takes that entry's time or, in an empty journal, the journal's start. */

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { LogBatch } from "../../../src/core/cluster/log-batch.ts";
 import { type FoldEffect, LogFold } from "../../../src/core/cluster/log-fold.ts";
 import { LOGGED_MAX, type LogAppend, LogWriter } from "../../../src/core/cluster/log-writer.ts";
+import { Journal } from "../../../src/core/messages/journal.ts";
 
 const BOUNDS = { count: 1_000, bytes: 1_000_000 };
 const LIFE = { from: 100, at: 200, why: "its owner was replaced" };
@@ -372,6 +373,47 @@ class LogWorld {
   }
 }
 
+/** The journals that a replica makes of what it folds. */
+function journalsOf(effects: readonly FoldEffect[]): Map<string, Journal> {
+  const journals = new Map<string, Journal>();
+  for (const effect of effects) {
+    if (effect.type === "restart") journals.clear();
+    else if (effect.type === "close") journals.delete(effect.journal);
+    else if (effect.type === "open") {
+      const journal = new Journal(effect.place.epoch, BOUNDS);
+      if (effect.place.next > 1) journal.skipTo(effect.place.next);
+      journals.set(effect.place.name, journal);
+    } else if (effect.type !== "life") {
+      const journal = journals.get(effect.journal);
+      if (journal && effect.number > journal.newest + 1) journal.skipTo(effect.number);
+      if (effect.type === "gap") journal?.appendGap(effect.at, effect.gap);
+      else journal?.append(effect.data, effect.kind, effect.at);
+      assert.equal(journal?.newest, effect.number);
+    }
+  }
+  return journals;
+}
+
+test("a cursor of one replica goes on at another, which may have begun to read later", () => {
+  const log = new Log();
+  const owner = new Owner(log).begin(1);
+  for (const text of ["a", "b", "c"]) owner.say(text);
+  const next = new Owner(log);
+  log.foldInto(next.fold);
+  next.begin(2);
+  next.say("d");
+  const cursor = { epoch: "e1", seq: 2 };
+  const [early, late] = [0, 4].map((from) => journalsOf(foldOf(log.entries, from)).get(""));
+  const page = early?.read({ after: cursor, limit: 9 });
+  assert.deepEqual(
+    page?.entries.map((entry) => ("gap" in entry ? entry.gap.reason : entry.data)),
+    ["c", "away", "d"],
+  );
+  assert.deepEqual(late?.read({ after: cursor, limit: 9 }), page);
+  const [gap] = late?.read({ after: { epoch: "e1", seq: 1 }, limit: 9 })?.entries ?? [];
+  assert.ok(gap && "gap" in gap && gap.gap.dropped === null && gap.gap.reason === "overflow");
+});
+
 interface Numbered {
   readonly key: string;
   readonly epoch: string;
@@ -401,6 +443,7 @@ test("all replicas have the same entries under the same numbers, and a gap for e
       const all = numbered(world.effects);
       assert.deepEqual(numbered(foldOf(world.log)), all);
       // Another that finds only the end of the log.
+      journalsOf(world.effects);
       const texts = new Map(all.map(({ key, text }) => [key, text]));
       for (const { key, text } of numbered(foldOf(world.log, cut % (world.log.length + 1))))
         if (text !== "gap") assert.equal(text, texts.get(key), key);

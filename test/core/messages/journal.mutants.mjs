@@ -33,7 +33,7 @@ export default {
     ],
     [
       "an outage leaves no gap",
-      'this.#appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });',
+      'this.appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });',
       "void [from, at, why, filled];",
     ],
     [
