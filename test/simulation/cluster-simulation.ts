@@ -18,6 +18,8 @@ export interface SimulationResult {
   readonly ownedAfterMs: number;
   /** Time from a release until the next owner. */
   readonly handedOverAfterMs: number;
+  /** Time from the sudden end of an owner until the next. */
+  readonly replacedAfterMs: number;
 }
 
 const LEASE_MS = 3_000;
@@ -30,6 +32,8 @@ const FAULTS_MS = 45_000;
 export const OWNED_WITHIN_MS = LEASE_MS + NOTICE_MS + LEASE_MS;
 /** Two members that own something already, and their ways to the store and back. */
 export const HANDED_OVER_WITHIN_MS = 500;
+/** Chance, a second upstream, clocks that are a hundredth too slow, and the ways. */
+const REPLACED_WITHIN_MS = LEASE_MS + 500;
 /** No member does more in a second, however bad it is: nothing runs in a circle. */
 const EFFECTS_PER_SECOND = 250;
 
@@ -64,6 +68,7 @@ export class ClusterSimulation implements Observer {
     const ownedAfterMs = this.#passUntil(OWNED_WITHIN_MS, () => UPSTREAMS.every((upstream) => this.#ownerOf(upstream)));
     if (ownedAfterMs > OWNED_WITHIN_MS) this.broke("an upstream has no owner");
     const handedOverAfterMs = this.#handOver();
+    const replacedAfterMs = this.#failOver();
     this.#endCalls();
     const effects = Math.max(...this.#members.map((member) => member.effects));
     if (effects > (this.#time.now / 1_000) * EFFECTS_PER_SECOND) this.broke(`a member did ${effects} things`);
@@ -74,6 +79,7 @@ export class ClusterSimulation implements Observer {
       sent: this.#sent,
       ownedAfterMs,
       handedOverAfterMs,
+      replacedAfterMs,
     };
   }
 
@@ -134,7 +140,7 @@ export class ClusterSimulation implements Observer {
 
   /** An owner that leaves while all is well is followed at once. */
   #handOver(): number {
-    // Whoever was without contact has it again, and the last claims are decided.
+    // All members have contact again, and the last claims are decided.
     this.#pass(NOTICE_MS + LEASE_MS);
     const upstream = UPSTREAMS[0] ?? "";
     const owner = this.#ownerOf(upstream);
@@ -144,6 +150,22 @@ export class ClusterSimulation implements Observer {
     const taken = () => UPSTREAMS.every((one) => this.#ownerOf(one)) && (this.#terms.get(upstream) ?? 0) > before;
     const ms = this.#passUntil(HANDED_OVER_WITHIN_MS, taken);
     if (ms > HANDED_OVER_WITHIN_MS) this.broke("a released upstream has no owner");
+    this.#leave(owner);
+    return ms;
+  }
+
+  /** An owner that ends suddenly while all is well is replaced when its lease is over. */
+  #failOver(): number {
+    // The member that left has a successor that knows the others.
+    this.#pass(2 * LEASE_MS);
+    const upstream = UPSTREAMS[0] ?? "";
+    const owner = this.#ownerOf(upstream);
+    if (!owner) return 0;
+    owner.kill();
+    this.#members = this.#members.filter((one) => one !== owner);
+    if (this.#members.length === 0) this.#join();
+    const ms = this.#passUntil(REPLACED_WITHIN_MS, () => this.#ownerOf(upstream) !== undefined);
+    if (ms > REPLACED_WITHIN_MS) this.broke("an owner that ended is not replaced");
     return ms;
   }
 
