@@ -73,7 +73,7 @@ type ClaimPhase<Outcome> =
   /** Nothing is on its way until then. */
   | { readonly name: "waiting"; readonly until: number }
   | { readonly name: "claiming" | "looking" | "marking" }
-  | { readonly name: "sending"; readonly revision: number }
+  | { readonly name: "sending"; readonly revision: number; readonly seq: number }
   | Storing<Outcome>;
 
 class KeyedRequest<Outcome> {
@@ -205,7 +205,7 @@ export class Claims<Outcome> {
     const [asker] = request.askers;
     if (!asker) this.#store(request, revision, undefined, { type: "unavailable" }, now);
     else {
-      request.phase = { name: "sending", revision };
+      request.phase = { name: "sending", revision, seq: asker.seq };
       this.#effects.push({ type: "send", key: request.key, seq: asker.seq });
     }
   }
@@ -287,15 +287,15 @@ export class Claims<Outcome> {
     else this.#lookAgain(request, phase);
   }
 
-  /** While it is being sent, the deadline of the message itself ends it. */
+  /** A message that is being sent has a deadline of its own, which ends it. */
   #answerOverdue(request: KeyedRequest<Outcome>, now: number): void {
-    const { phase } = request;
-    if (phase.name === "sending") return;
-    const undecided: ClaimAnswer<Outcome> = { type: request.isClaimed ? "undecided" : "unavailable" };
+    const { phase, askers } = request;
+    const isSending = phase.name === "sending";
+    const undecided: ClaimAnswer<Outcome> = { type: request.isClaimed || isSending ? "undecided" : "unavailable" };
     const answer = phase.name === "storing" ? phase.answer : undecided;
-    const overdue = request.askers.filter(({ deadline }) => now >= deadline);
-    request.askers = request.askers.filter(({ deadline }) => now < deadline);
-    for (const { seq } of overdue) this.#effects.push({ type: "answer", seq, answer });
+    const isOverdue = ({ seq, deadline }: Asker) => now >= deadline && !(isSending && phase.seq === seq);
+    request.askers = askers.filter((asker) => !isOverdue(asker));
+    for (const asker of askers) if (isOverdue(asker)) this.#effects.push({ type: "answer", seq: asker.seq, answer });
   }
 
   #answer(request: KeyedRequest<Outcome>, answer: ClaimAnswer<Outcome>): void {

@@ -30,9 +30,10 @@ export default {
     ["a message is sent for an asker that has left", "if (!asker) this.#store", "if (asker === null) this.#store"],
     [
       "a claim is called unavailable after it was seen",
-      'request.isClaimed ? "undecided" : "unavailable"',
+      'request.isClaimed || isSending ? "undecided" : "unavailable"',
       '"unavailable"',
     ],
+    ["the sender is answered before its message ends", " && !(isSending && phase.seq === seq)", ""],
     ["an end is offered for ever", "if (now >= phase.giveUpAt)", "if (now < 0)"],
     ["a second report counts", 'else if (phase.name !== "looking") return;', ""],
     [

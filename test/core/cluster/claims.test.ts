@@ -74,6 +74,16 @@ test("askers with one key and message share its end, and another message is a co
   assert.deepEqual(answers(claims.found("k", stored, 0)), [[4, { type: "conflict" }]]);
 });
 
+test("an asker that joined is answered at its own deadline, and the one whose message is sent when it ends", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: 400 });
+  claims.ask("k", "d", { seq: 2, deadline: 300 });
+  claims.written("k", 5, 0);
+  assert.deepEqual(answers(claims.tick(400)), [[2, { type: "undecided" }]]);
+  claims.ended("k", "timeout", false, 400);
+  assert.deepEqual(answers(claims.written("k", 6, 410)), [[1, { type: "outcome", outcome: "timeout" }]]);
+});
+
 test("the claim of an owner that was replaced is ended, not sent again", () => {
   const claims = claimsOf(3);
   claims.ask("k", "d", { seq: 1, deadline: FAR });
