@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Sent } from "../../src/errors.ts";
 import { ClusterSimulation, type SimulationResult } from "./cluster-simulation.ts";
 
-const SEEDS = Number(process.env.SEEDS ?? 100);
+const SEEDS = Number(process.env.SEEDS ?? 70);
 const FIRST = Number(process.env.SEED ?? 1);
 
 test("an upstream has one owner at a time, and an owner again when all is well", (t) => {

@@ -39,6 +39,8 @@ export class LogFold {
   /** The epoch of a log that was cut off: cursors of it stand for other entries, or none. */
   #lostEpoch: string | undefined;
   readonly #places = new Map<string, JournalPlace>();
+  /** The time of the newest item. */
+  #at = 0;
   #ignored = 0;
   #holes = 0;
 
@@ -118,6 +120,7 @@ export class LogFold {
   #onLife({ term, epoch }: LogBatch, { from, at, why }: LogLife, isNew: boolean, effects: FoldEffect[]): void {
     const gap: GapDetails = { dropped: null, reason: "away", from, to: at, why };
     if (!isNew) for (const { name } of this.places) effects.push({ type: "gap", ...this.#number(name), at, gap });
+    this.#at = at;
     effects.push({ type: "life", term, epoch });
   }
 
@@ -128,7 +131,7 @@ export class LogFold {
       this.#open(place, effects);
     } else if (place.next > known.next) {
       this.#holes++;
-      const at = items.find(({ journal }) => journal === place.name)?.at ?? 0;
+      const at = items.find(({ journal }) => journal === place.name)?.at ?? this.#at;
       const gap: GapDetails = { dropped: null, reason: "overflow", why: HOLE };
       effects.push({ type: "gap", journal: place.name, number: place.next - 1, at, gap });
       this.#places.set(place.name, place);
@@ -144,6 +147,7 @@ export class LogFold {
       next.set(item.journal, number + 1);
       if (number !== this.#places.get(item.journal)?.next) continue;
       this.#number(item.journal);
+      this.#at = item.at;
       effects.push("gap" in item ? { type: "gap", number, ...item } : { type: "message", number, ...item });
     }
   }

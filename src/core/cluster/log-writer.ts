@@ -76,12 +76,7 @@ export class LogWriter {
    *
    * @param log its epoch is the fold's, once that has read the log to its end; a new one if it has none
    */
-  begin(
-    term: number,
-    log: { readonly epoch: string; readonly isNew: boolean },
-    life: LogLife,
-    now: number,
-  ): LogAppend | undefined {
+  begin(term: number, log: { readonly epoch: string; readonly isNew: boolean }, life: LogLife, now: number): LogAppend {
     const { epoch } = log;
     this.#term = { number: term, epoch, places: undefined };
     this.#onItsWay = undefined;
