@@ -5,6 +5,10 @@ import { lacksNats } from "../support/jetstream.ts";
 import { delay, until } from "../support/until.ts";
 import { Load, ownerOf, Scene } from "./scene.ts";
 
+interface List {
+  readonly memory: { readonly accounts: { readonly answers: number } };
+}
+
 test("any replica serves, on either runtime, over the one connection of the owner", { skip: lacksNats }, async (t) => {
   const scene = await Scene.start({ t, on: ["node", "deno", "node"] });
   const load = new Load(scene);
@@ -72,6 +76,23 @@ test("every form of a request works at a replica that does not own the upstream"
     const elsewhere = await other.fetch("/v1/upstreams/default/messages");
     assert.equal(elsewhere.status, 503);
     assert.match(((await elsewhere.json()) as { detail: string }).detail, /another replica of the cluster owns/);
+  });
+  await t.test("subscriptions are the owner's, too", async () => {
+    const subscribe = (replica: typeof owning) =>
+      replica.post("/v1/upstreams/default/subscriptions", { request: call("echo", "i"), match: { "/method": "told" } });
+    const refused = await subscribe(other);
+    assert.equal(refused.status, 503, await refused.text());
+    const agreed = await subscribe(owning);
+    assert.equal(agreed.status, 201, await agreed.text());
+  });
+  await t.test("what is passed on leaves nothing behind in memory", async () => {
+    const answers = async (replica: typeof owning) => {
+      const list = (await (await replica.fetch("/v1/upstreams")).json()) as List;
+      return list.memory.accounts.answers;
+    };
+    for (const replica of [owning, other]) {
+      await until(async () => (await answers(replica)) === 0, { what: "an account that is empty" });
+    }
   });
   await t.test("the state and the metrics name the owner", async () => {
     const [one, two] = await Promise.all([ownerOf(owning), ownerOf(other)]);

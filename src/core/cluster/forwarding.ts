@@ -90,6 +90,20 @@ export class Forwarding<Request> {
     return false;
   }
 
+  /** The number of requests that are not forgotten. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  has(seq: number): boolean {
+    return this.#entries.has(seq);
+  }
+
+  /** True for a request that timed out at its owner, whose late outcome is awaited. */
+  isLate(seq: number): boolean {
+    return this.#entries.get(seq)?.phase.type === "late";
+  }
+
   request(seq: number, request: Request, deadline: number, now: number): readonly ForwardingEffect<Request>[] {
     if (this.#refusal) return [settled(seq, this.#refusal)];
     const entry: Forwarded<Request> = {

@@ -40,6 +40,12 @@ export const anotherConnection: Failure = {
   detail: "the connection that the frames before it went over is not in use any more",
 };
 
+export const ownedElsewhere: Failure = {
+  code: "upstream_down",
+  sent: "no",
+  detail: "another replica of the cluster owns the upstream, and has its messages and subscriptions: ask that one",
+};
+
 export const unconfirmable: Failure = {
   code: "invalid_request",
   sent: "no",

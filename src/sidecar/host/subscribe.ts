@@ -1,7 +1,7 @@
 /** The waits of callers who subscribe and unsubscribe, each with an end. */
 
 import type { SubscriptionSettings } from "../../config/schema.ts";
-import { overdueAgreement, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { overdueAgreement, ownedElsewhere, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import type { UpstreamState } from "../contract.ts";
 import type { SubscriptionInfo, UpstreamSubscriptions } from "./subscriptions.ts";
@@ -46,10 +46,11 @@ export async function subscribe(upstream: SubscribedUpstream, wanted: WantedSubs
 
 /**
  * Looks for the same subscription.
- * @throws SidesocketError if there is another one of this name, if it has failed, or if there is no room for a new one
+ * @throws SidesocketError if there is another one of this name, if it has failed, if there is no room for a new one, or
+ *   if another replica owns the upstream
  */
 export function claim(
-  { subscriptions, settings }: SubscribedUpstream,
+  { subscriptions, settings, state }: SubscribedUpstream,
   { name, order }: Pick<WantedSubscription, "name" | "order">,
 ): SubscriptionInfo | undefined {
   const existing = subscriptions.get(name);
@@ -60,6 +61,7 @@ export function claim(
   if (existing && !subscriptions.watched(name) && existing.phase === "failed" && existing.lastFailure) {
     throw new SidesocketError(existing.lastFailure);
   }
+  if (!existing && state.owner?.self === false) throw new SidesocketError(ownedElsewhere);
   if (!existing && subscriptions.size >= settings.limits.subscriptions) {
     const detail = `limits.subscriptions (${settings.limits.subscriptions}) is reached: delete one or raise it`;
     throw refused("too_many_in_flight", detail, RETRY_SOON_MS);

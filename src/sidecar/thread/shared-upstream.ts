@@ -1,6 +1,6 @@
 /** An upstream that replicas of a cluster share: the one place that decides which of them handles a command. */
 
-import type { OpenAsk, TakeRequest } from "../../cluster/engine.ts";
+import type { AskEvents, OpenAsk, TakeRequest } from "../../cluster/engine.ts";
 import {
   decodeAnswer,
   decodeRequest,
@@ -11,7 +11,7 @@ import {
 } from "../../cluster/member-messages.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type AskEnd, Forwarding, type ForwardingEffect, mayFollow } from "../../core/cluster/forwarding.ts";
-import { anotherConnection, failed, unread } from "../../core/exchange/failures.ts";
+import { anotherConnection, failed, ownedElsewhere, unread } from "../../core/exchange/failures.ts";
 import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outcome.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
@@ -81,7 +81,7 @@ export class SharedUpstream implements MemberUpstream {
   #isDraining = false;
   #isDrained = false;
   #closesBy: number | undefined;
-  #handover: { readonly began: number; readonly done: (to: string | null) => void } | undefined;
+  #handover: ReturnType<typeof newHandover> | undefined;
   #readyAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -146,16 +146,6 @@ export class SharedUpstream implements MemberUpstream {
         this.#reading.delete(command.seq);
         this.#upstream?.handle(command);
         break;
-      case "agree":
-        if (this.#mayWrite) this.#upstream?.handle(command);
-        else
-          this.#env.post({
-            type: "settled",
-            upstream: this.#name,
-            seq: command.seq,
-            outcome: failed(elsewhere, undefined),
-          });
-        break;
       case "drain":
         this.#drain(command);
         break;
@@ -179,7 +169,7 @@ export class SharedUpstream implements MemberUpstream {
 
   #read(command: CommandOf<"read">): void {
     if (!this.#mayWrite) {
-      this.#env.post({ type: "unread", upstream: this.#name, seq: command.seq, failure: elsewhere });
+      this.#env.post({ type: "unread", upstream: this.#name, seq: command.seq, failure: ownedElsewhere });
       return;
     }
     if (command.wait) this.#reading.add(command.seq);
@@ -200,7 +190,10 @@ export class SharedUpstream implements MemberUpstream {
   readonly post = (message: FromThread, alone?: boolean): void => {
     switch (message.type) {
       case "settled":
-        this.#onSettled(message.seq, message.outcome);
+        // The outcomes of replies to the upstream, and of agreements, are none of a forwarded request.
+        if (this.#taken.has(message.seq)) this.#onTakenEnd(message.seq, message.outcome);
+        else if (this.#forwarding.has(message.seq)) this.#onOwnEnd(message.seq, message.outcome);
+        else this.#env.post(message, alone);
         break;
       case "begun":
       case "part":
@@ -244,16 +237,25 @@ export class SharedUpstream implements MemberUpstream {
     }
   };
 
-  #onSettled(seq: number, given: Outcome): void {
-    const outcome = this.#withTerm(given);
+  #onTakenEnd(seq: number, outcome: Outcome): void {
+    this.#answer(
+      seq,
+      this.#isUnowned(outcome) ? { type: "not_owner" } : { type: "settled", outcome: this.#withTerm(outcome) },
+    );
+    // It counted until somebody took it: the asker counts what it has by itself.
+    this.#env.budget.give("answers", countedBytes(outcome));
+  }
+
+  #onOwnEnd(seq: number, outcome: Outcome): void {
     const isOthers = this.#isUnowned(outcome);
-    if (this.#taken.has(seq)) {
-      this.#answer(seq, isOthers ? { type: "not_owner" } : { type: "settled", outcome });
-      return;
-    }
     // It must not come back to an exchange that has just given it up.
     if (isOthers) this.#follow();
-    this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : outcome, this.#env.now()));
+    this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : this.#withTerm(outcome), this.#env.now()));
+  }
+
+  #settle(seq: number, outcome: Outcome): void {
+    const alone = this.#forwarding.size === 0;
+    this.#env.post({ type: "settled", upstream: this.#name, seq, outcome }, alone);
   }
 
   /** True if another member may send the message that this one has not sent. */
@@ -299,9 +301,13 @@ export class SharedUpstream implements MemberUpstream {
     if (!send) return;
     const isLast = answer.type === "not_owner" || (answer.type === "settled" && !mayFollow(answer.outcome));
     if (isLast) this.#taken.delete(seq);
-    send(encodeAnswer(answer), isLast);
-    // It counted until somebody took it: the asker bounds what it has by itself.
-    if (answer.type === "settled") this.#env.budget.give("answers", countedBytes(answer.outcome));
+    try {
+      send(encodeAnswer(answer), isLast);
+    } catch (error) {
+      const failure: Failure = { code: "invalid_reply", sent: "yes", detail: (error as Error).message };
+      this.#taken.delete(seq);
+      send(encodeAnswer({ type: "settled", outcome: failed(failure, undefined) }), true);
+    }
     if (answer.type === "part")
       this.#upstream?.handle({ type: "taken", upstream: this.#name, seq, weight: weightOf(answer.body) });
     this.#reportDrained();
@@ -323,7 +329,7 @@ export class SharedUpstream implements MemberUpstream {
           this.#asked.delete(effect.seq);
           break;
         case "settle":
-          this.#env.post({ type: "settled", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
+          this.#settle(effect.seq, effect.outcome);
           break;
         case "late":
           this.#env.post({ type: "late", upstream: this.#name, seq: effect.seq, outcome: effect.outcome });
@@ -366,13 +372,20 @@ export class SharedUpstream implements MemberUpstream {
       this.#asked.delete(seq);
       this.#carryOut(this.#forwarding.onEnd(seq, end, this.#env.now()));
     };
-    const ask = this.#member.engine.ask(address, request, {
+    const events: AskEvents = {
       answer: (bytes, isLast) =>
         work(() => this.#asked.get(seq) === asked && this.#onAnswer(seq, asked, bytes, isLast), undefined),
       nobody: () => work(onEnd, "nobody" as const),
       lost: () => work(onEnd, "lost" as const),
-    });
-    const asked: Asked = { ask, unread: 0 };
+    };
+    let asked: Asked;
+    try {
+      asked = { ask: this.#member.engine.ask(address, request, events), unread: 0 };
+    } catch (error) {
+      const failure: Failure = { code: "payload_too_large", sent: "no", detail: (error as Error).message };
+      this.#carryOut(this.#forwarding.onEnd(seq, failed(failure, undefined), this.#env.now()));
+      return;
+    }
     this.#asked.set(seq, asked);
   }
 
@@ -386,8 +399,13 @@ export class SharedUpstream implements MemberUpstream {
       case "part":
         if (this.#forwarding.onBegun(seq)) this.#onPart(seq, asked, answer.body);
         break;
-      default:
-        this.#carryOut(this.#forwarding.onEnd(seq, endOf(answer), this.#env.now()));
+      case "not_owner":
+        this.#carryOut(this.#forwarding.onEnd(seq, "not_owner", this.#env.now()));
+        break;
+      case "settled":
+        // It counts here until the host has it.
+        if (!this.#forwarding.isLate(seq)) this.#env.budget.take("answers", countedBytes(answer.outcome));
+        this.#carryOut(this.#forwarding.onEnd(seq, answer.outcome, this.#env.now()));
     }
   }
 
@@ -446,7 +464,7 @@ export class SharedUpstream implements MemberUpstream {
   #endReading(seq: number): void {
     this.#upstream?.handle({ type: "cancelRead", upstream: this.#name, seq });
     this.#reading.delete(seq);
-    this.#env.post({ type: "unread", upstream: this.#name, seq, failure: elsewhere });
+    this.#env.post({ type: "unread", upstream: this.#name, seq, failure: ownedElsewhere });
   }
 
   #follow(): void {
@@ -468,7 +486,7 @@ export class SharedUpstream implements MemberUpstream {
   /** Reports the close once the next owner is known, or the time of the step has passed. */
   async #handOver(close: CloseCounts): Promise<void> {
     if (this.#owns) this.#release();
-    const handover = this.#handover as ReturnType<typeof newHandover> | undefined;
+    const handover = this.#handover;
     const left = (this.#closesBy ?? 0) - this.#env.now() - REPORT_MS;
     const result = handover && (await handover.within(Math.max(0, Math.min(left, HANDOVER_MS)), this.#env.now));
     this.#env.post({ type: "closed", upstream: this.#name, close: { ...close, ...(result && { handover: result }) } });
@@ -527,12 +545,6 @@ export class SharedUpstream implements MemberUpstream {
   }
 }
 
-const elsewhere: Failure = {
-  code: "upstream_down",
-  sent: "no",
-  detail: "another replica of the cluster owns the upstream: this one does not take part in its subscriptions",
-};
-
 function newHandover(began: number) {
   let done: (to: string | null) => void = () => {};
   const next = new Promise<string | null>((resolve) => {
@@ -571,10 +583,6 @@ function readAnswer(bytes: Uint8Array): MemberAnswer {
     const failure: Failure = { code: "connection_lost", sent: "maybe", detail: (error as Error).message };
     return { type: "settled", outcome: failed(failure, undefined) };
   }
-}
-
-function endOf(answer: MemberAnswer): AskEnd {
-  return answer.type === "settled" ? answer.outcome : "not_owner";
 }
 
 const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
