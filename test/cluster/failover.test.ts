@@ -37,7 +37,7 @@ test("another replica connects soon after the owner was killed", { skip: lacksNa
   for (const ms of took) assert.ok(ms <= LEASE_MS + TAKEOVER_MS + SLACK_MS, `${Math.round(ms)} ms`);
   const failed = all.filter(({ end }) => end !== "reply");
   assert.deepEqual(failed.filter(({ sent }) => sent !== "maybe").slice(0, 3), [], "only what was on its way fails");
-  assert.ok(failed.length <= 3 * KILLS + all.length / 100, summary(all));
+  assert.ok(failed.length <= 3 * KILLS, summary(all));
 });
 
 function summary(all: readonly Ended[]): string {

@@ -174,9 +174,12 @@ export class Forwarding<Request> {
   /** Call when `nextDeadline` has come. */
   expire(now: number): readonly ForwardingEffect<Request>[] {
     const effects: ForwardingEffect<Request>[] = [];
-    for (const entry of this.#wheel.due(now)) {
-      entry.dueAt = undefined;
-      effects.push(...this.#expire(entry, now));
+    const due = this.#wheel.due(now);
+    for (const entry of due) entry.dueAt = undefined;
+    for (const entry of due) {
+      // One that was due before it may have let this one go out, with another deadline.
+      if (entry.dueAt === undefined && this.#entries.get(entry.seq) === entry)
+        effects.push(...this.#expire(entry, now));
     }
     return effects;
   }

@@ -95,6 +95,14 @@ test("an owner that refuses is asked again after a while, and no longer than a r
   assert.deepEqual(end, ["settle upstream_down no"]);
 });
 
+test("requests that are due to be asked again at once are all asked again", () => {
+  const forwarding = asked();
+  forwarding.request(2, "m", 10_000, 0);
+  forwarding.onEnd(1, "nobody", 0);
+  forwarding.onEnd(2, "nobody", 0);
+  assert.deepEqual(short(forwarding.expire(200)), ["ask a", "ask a"]);
+});
+
 test("a request at an owner that was replaced may have been sent", () => {
   const forwarding = asked();
   assert.deepEqual(short(forwarding.onOwner(NEXT, 1_000)), []);
