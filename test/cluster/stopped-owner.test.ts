@@ -7,7 +7,7 @@ import { delay, until } from "../support/until.ts";
 import { Load, Scene } from "./scene.ts";
 
 /** The short form is for every run; `STOPS=100` is the long one. */
-const STOPS = Number(process.env.STOPS ?? 3);
+const STOPS = Number(process.env.STOPS ?? 2);
 const LEASE_MS = 600;
 const STOPPED_MS = 1_500;
 
