@@ -286,7 +286,7 @@ export class SharedUpstream implements MemberUpstream {
       return;
     }
     this.#taken.set(seq, send);
-    if (this.#isDraining || !this.#mayWrite) this.#answer(seq, { type: "not_owner" });
+    if (!this.#mayWrite) this.#answer(seq, { type: "not_owner" });
     else this.#handOn(seq, commandOf(this.#name, seq, request, this.#env.now()));
   }
 

@@ -9,11 +9,5 @@ export default {
       "",
       { tests: ["test/cluster/handover"] },
     ],
-    [
-      "an owner that leaves answers no other replica that it is leaving",
-      "if (this.#isDraining || !this.#mayWrite) this.#answer",
-      "if (!this.#mayWrite) this.#answer",
-      { tests: ["test/cluster/handover"] },
-    ],
   ],
 };
