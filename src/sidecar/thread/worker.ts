@@ -161,7 +161,8 @@ export function serveThread(platform: ThreadPlatform): void {
   };
 
   const stop = async (): Promise<void> => {
-    await (await cluster)?.end(LEAVE_MS);
+    // A cluster that could not be joined, or left, must not keep the thread.
+    await cluster?.then((joined) => joined.end(LEAVE_MS)).catch(() => {});
     outbox.push({ type: "stopped", upstream: "*" });
     outbox.flush();
     // The only call that ends a thread from within on both runtimes. Messages posted before it still arrive.
