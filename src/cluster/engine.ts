@@ -89,7 +89,10 @@ export interface Engine {
   next(log: string, after: number, withinMs: number): Promise<LogEntry | undefined>;
   /** Hints that a log has grown, with the number of the entry. A hint may be missing: look without it every second. */
   onGrown(log: string, grown: (seq: number) => void): () => void;
-  /** Sends what is on its way and disconnects; what is called meanwhile or later fails. */
+  /**
+   * Sends what is on its way and disconnects; what is called meanwhile or later fails. Who waits for an answer of this
+   * member is told that none comes (`lost`).
+   */
   end(withinMs: number): Promise<void>;
 }
 

@@ -26,6 +26,8 @@ export interface AskLimits {
 export class NatsAsks {
   readonly #link: NatsLink;
   readonly #limits: AskLimits;
+  /** Functions that give up each address that is answered at, and whoever waits there. */
+  readonly #answering = new Set<() => void>();
   /** Bytes of incomplete requests. */
   #partialBytes = 0;
 
@@ -99,12 +101,25 @@ export class NatsAsks {
     };
     /** Goes on listening for what belongs to open exchanges. */
     const settle = () => {
-      if (!isTaking && exchanges.size === 0) unsubscribe();
+      if (isTaking || exchanges.size > 0) return;
+      this.#answering.delete(giveUp);
+      unsubscribe();
     };
-    return () => {
+    const stop = () => {
       isTaking = false;
       settle();
     };
+    const giveUp = () => {
+      stop();
+      for (const [to, exchange] of exchanges) this.#drop(to, exchange, { take, exchanges, settle });
+    };
+    this.#answering.add(giveUp);
+    return stop;
+  }
+
+  /** Gives up all that is being answered: whoever waits learns that nobody will. */
+  end(): void {
+    for (const giveUp of this.#answering) giveUp();
   }
 
   #takeChunk(to: string, exchange: OpenAnswer, chunk: Chunk, at: TakenAddress): void {

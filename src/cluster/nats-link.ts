@@ -139,13 +139,14 @@ export class NatsLink {
     }
   }
 
+  /** @returns a function that ends it; what the server has sent before it knows of that is still taken */
   subscribe(subject: string, take: (message: Msg) => void): () => void {
     const listener: BusListener = { subject, take, subscription: undefined };
     this.#listeners.add(listener);
     this.#listen(listener);
     return () => {
       this.#listeners.delete(listener);
-      listener.subscription?.unsubscribe();
+      endOnceRead(listener);
     };
   }
 
@@ -190,8 +191,9 @@ export class NatsLink {
     const connection = this.#connection;
     if (!connection) return;
     // A request that comes later must find nobody, and not a connection that is being closed.
-    for (const { subscription } of this.#listeners) subscription?.unsubscribe();
-    await within(connection.flush(), withinMs).catch(() => {});
+    for (const listener of this.#listeners) endOnceRead(listener);
+    // Then what had been on its way has come, and the second time what was said to it has left.
+    for (let time = 1; time <= 2; time++) await within(connection.flush(), withinMs / 2).catch(() => {});
     this.#hasContact = false; // The caller need not be told.
     this.#lose(connection, "the engine has ended");
     await within(connection.closed(), DIAL_TIMEOUT_MS).catch(() => {});
@@ -450,4 +452,9 @@ async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Messages that are on their way are still taken: each of them may be a request that nobody else gets. */
+function endOnceRead({ subscription }: BusListener): void {
+  subscription?.drain().catch(() => {});
 }

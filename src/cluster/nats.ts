@@ -43,6 +43,9 @@ export function natsEngine(settings: EngineSettings): Engine {
     append: (...args) => store.append(...args),
     next: (...args) => store.next(...args),
     onGrown: (...args) => store.onGrown(...args),
-    end: (withinMs) => link.close(withinMs),
+    end(withinMs) {
+      asks.end();
+      return link.close(withinMs);
+    },
   };
 }

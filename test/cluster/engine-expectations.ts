@@ -167,6 +167,32 @@ export function expectEngine(
       assert.equal(taken, 1);
     });
 
+    test("no request is left without an end while its address is given up, or its engine ends", async (t) => {
+      const { one, other } = await two(t);
+      const answered = async (address: string, giveUp: (stop: () => void) => unknown) => {
+        let taken = 0;
+        const stop = other.engine.answer(address, (_request, send) => {
+          taken += 1;
+          if (taken === 1) queueMicrotask(() => giveUp(stop));
+          send(bytes("here"), true);
+          return { more: () => {}, end: () => {} };
+        });
+        await listens(other);
+        const asked = Array.from({ length: 200 }, () => ask(one.engine, address, "hello"));
+        return new Set(await Promise.all(asked.map((each) => each.over())));
+      };
+      for (let round = 0; round < 5; round++) {
+        const ends = await answered(`a${round}`, (stop) => stop());
+        assert.ok(ends.has("last") && !ends.has("lost"), [...ends].join(" "));
+      }
+      other.engine.answer("silent", () => ({ more: () => {}, end: () => {} }));
+      await listens(other);
+      const silent = ask(one.engine, "silent", "hello");
+      const last = await answered("last", () => void other.engine.end(WITHIN_MS));
+      assert.ok(last.has("last"), [...last].join(" "));
+      assert.equal(await silent.over(), "lost");
+    });
+
     test("messages of 5 MB pass in both directions, and those that are too long are refused", async (t) => {
       const { one, other } = await two(t);
       const long = randomBytes(5 * 1024 * 1024);

@@ -149,6 +149,8 @@ export class MemoryEngine implements Engine {
   #losing = 0;
   #hearBeat: ((beat: Uint8Array) => void) | undefined;
   readonly #grown = new Map<string, Set<(seq: number) => void>>();
+  /** Requests of others that have not been answered, with what ends them. */
+  readonly #unanswered = new Set<() => void>();
   /** The calls that wait, with what fails them. */
   readonly #waiting = new Set<(error: Error) => void>();
 
@@ -219,7 +221,9 @@ export class MemoryEngine implements Engine {
     let by: MemoryEngine | undefined;
     const close = () => {
       isOpen = false;
+      if (by) by.#unanswered.delete(giveUp);
     };
+    const giveUp = () => end("lost");
     const toAsker = (run: () => void) => this.#receive(() => isOpen && run());
     const answer = (from: MemoryEngine) => (bytes: Uint8Array, isLast: boolean) => {
       from.#checkLength(bytes);
@@ -239,6 +243,7 @@ export class MemoryEngine implements Engine {
       const answering = this.#server.addresses.get(address);
       if (!answering?.member.isKnown) return end("nobody");
       by = answering.member;
+      by.#unanswered.add(giveUp);
       answering.member.#receive(() => {
         try {
           taken = answering.take(bytes, answer(answering.member));
@@ -324,6 +329,7 @@ export class MemoryEngine implements Engine {
   }
 
   async end(_withinMs: number): Promise<void> {
+    for (const giveUp of this.#unanswered) giveUp();
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#isThere = false;
