@@ -195,9 +195,9 @@ export class Connection {
     this.#sockets.leaveOthers(this.#session.connection, (connection) => this.#sockets.destroy(connection));
   }
 
-  /** Reports again which connection requests can be sent on: writes to it were refused for a while. */
-  announce(): void {
-    this.#events.availability(availability(this.#session), this.#env.now());
+  /** The connection that requests can be sent on now. */
+  get availability(): Availability {
+    return availability(this.#session);
   }
 
   /** The event `closed` follows. */

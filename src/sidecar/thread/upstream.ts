@@ -148,7 +148,8 @@ export class Upstream {
   /** This replica owns the upstream from here on, or goes on to after it might not write for a while. */
   own(): void {
     this.#connection.start();
-    this.#connection.announce();
+    // Not to the router: on a connection that has stayed, subscriptions are requested already.
+    this.#carryOut(this.#exchange.onAvailability(this.#connection.availability, this.#env.now()));
   }
 
   /** Another replica may own the upstream: what was not sent is theirs, and the connection is broken. */
