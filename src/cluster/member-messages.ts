@@ -7,6 +7,8 @@ import type { Body } from "../protocols/protocol.ts";
 
 /** A request of another member's caller. */
 export interface MemberRequest {
+  /** The member that asks. */
+  readonly from: string;
   readonly kind: RequestKind;
   readonly body: Body;
   /** Milliseconds until its caller gives up. A duration, since the clocks of two machines differ. */
@@ -46,14 +48,15 @@ export function encodeRequest({ body, ...head }: MemberRequest): Uint8Array<Arra
 /** @throws MalformedMessage */
 export function decodeRequest(bytes: Uint8Array): MemberRequest {
   const { head, bodies } = unpack(bytes);
-  const { type, kind, leftMs, unanswered, over } = head;
+  const { type, from, kind, leftMs, unanswered, over } = head;
   const [body, ...others] = bodies;
   if (type !== "request" || body === undefined || others.length > 0) throw malformed("not a request");
+  if (typeof from !== "string") throw malformed("not the name of a member");
   if (!isKind(kind)) throw malformed("not a kind of request");
   if (typeof leftMs !== "number" || !Number.isFinite(leftMs)) throw malformed("no time left");
   if (typeof unanswered !== "boolean") throw malformed("unanswered is not true or false");
   if (over !== undefined && !isCount(over)) throw malformed("not the number of a connection");
-  return { kind, body, leftMs, unanswered, over };
+  return { from, kind, body, leftMs, unanswered, over };
 }
 
 export function encodeAnswer(answer: MemberAnswer): Uint8Array<ArrayBuffer> {

@@ -9,12 +9,20 @@ const LEASE_MAX_MS = 60_000;
 
 function isServer(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+  if (!isEncoded(username) || !isEncoded(password)) return false;
   const isBare = (pathname === "" || pathname === "/") && search === "" && hash === "";
   return (protocol === "nats:" || protocol === "tls:") && hostname !== "" && isBare;
 }
 
-const server = z.string().refine(isServer, "must be nats://host:port, or tls://host:port");
+/** A bare % in a name or a password stands for nothing. */
+function isEncoded(text: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(text);
+}
+
+const server = z
+  .string()
+  .refine(isServer, "must be nats://host:port, or tls://host:port; in a name or a password, % is written %25");
 
 export const clusterSchema = z.strictObject({
   servers: z

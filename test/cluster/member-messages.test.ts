@@ -24,6 +24,7 @@ const count = fc.nat();
 const body = fc.oneof(text, fc.uint8Array());
 
 const request: fc.Arbitrary<MemberRequest> = fc.record({
+  from: text,
   kind: fc.constantFrom("request", "rpc", "send", "confirm", "stream", "bytes"),
   body,
   leftMs: fc.double({ noNaN: true, noDefaultInfinity: true }).map((ms) => (ms === 0 ? 0 : ms)),
@@ -129,7 +130,7 @@ test("a message of another version is refused by its number", () => {
 });
 
 test("a message of one kind is not taken for one of another", () => {
-  const message = encodeRequest({ kind: "rpc", body: "{}", leftMs: 1, unanswered: false, over: undefined });
+  const message = encodeRequest({ from: "a", kind: "rpc", body: "{}", leftMs: 1, unanswered: false, over: undefined });
   assert.throws(() => decodeAnswer(message), MalformedMessage);
   assert.throws(() => decodeBeat(message), MalformedMessage);
   assert.throws(() => decodeRequest(encodeAnswer({ type: "part", body: "x" })), MalformedMessage);

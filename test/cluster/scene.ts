@@ -213,10 +213,10 @@ export class Scene {
 
 export async function ownerOf(
   replica: Product,
-): Promise<{ readonly self: boolean; readonly member: string } | undefined> {
+): Promise<{ readonly self: boolean; readonly member: string; readonly term: number } | undefined> {
   const response = await fetch(`${replica.url}/v1/upstreams/default`).catch(() => undefined);
   if (!response?.ok) return undefined;
-  return ((await response.json()) as { owner?: { self: boolean; member: string } }).owner;
+  return ((await response.json()) as { owner?: { self: boolean; member: string; term: number } }).owner;
 }
 
 /** Calls all replicas in turn, every few milliseconds, until it is stopped. */

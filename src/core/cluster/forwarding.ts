@@ -55,7 +55,8 @@ interface HeldRequest {
 
 interface Forwarded<Request> {
   readonly seq: number;
-  readonly request: Request;
+  /** Undefined once it cannot be asked again: its body may be large, and nobody counts it any more. */
+  request: Request | undefined;
   readonly deadline: number;
   readonly arrivedAt: number;
   phase: ForwardedPhase;
@@ -116,7 +117,7 @@ export class Forwarding<Request> {
     };
     this.#entries.set(seq, entry);
     if (this.#to.type === "self") return [{ type: "own", seq, request }];
-    if (this.#to.type === "other") return [this.#ask(entry, this.#to)];
+    if (this.#to.type === "other") return this.#ask(entry, this.#to);
     this.#hold(entry, now);
     return [];
   }
@@ -145,7 +146,18 @@ export class Forwarding<Request> {
     if (entry.phase.type !== "asked") return entry.phase.type !== "held";
     this.#file(entry, undefined);
     entry.phase = { ...entry.phase, type: "streams" };
+    entry.request = undefined;
     return true;
+  }
+
+  /** Contact with the cluster is lost: parts of streams may be missing from here on, and their ends, too. */
+  onContactLost(): readonly ForwardingEffect<Request>[] {
+    const effects: ForwardingEffect<Request>[] = [];
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.phase.type !== "streams") continue;
+      effects.push({ type: "leave", seq: entry.seq }, ...this.#finish(entry, "settle", unknown));
+    }
+    return effects;
   }
 
   /** Takes the end of an ask, or of a request that this member's own exchange had. */
@@ -158,6 +170,7 @@ export class Forwarding<Request> {
     if (entry.phase.type === "own" || !mayFollow(end)) return this.#finish(entry, "settle", end);
     this.#file(entry, undefined);
     entry.phase = { ...entry.phase, type: "late" };
+    entry.request = undefined;
     this.#late.add(entry);
     return [{ type: "settle", seq, outcome: end }, ...this.#boundLate()];
   }
@@ -208,31 +221,35 @@ export class Forwarding<Request> {
     for (const entry of this.#held) {
       const { phase } = entry;
       if (phase.type !== "held") continue;
-      const isRefused = to.type === "other" && phase.refusedBy === to.address && phase.retryAt > now;
-      if (isRefused) continue;
+      if (phase.refusedBy === to.address && phase.retryAt > now) continue;
       this.#held.delete(entry);
       this.#file(entry, undefined);
-      effects.push(to.type === "self" ? this.#own(entry) : this.#ask(entry, to));
+      effects.push(...(to.type === "self" ? this.#own(entry) : this.#ask(entry, to)));
     }
     return effects;
   }
 
-  #own(entry: Forwarded<Request>): ForwardingEffect<Request> {
+  #own(entry: Forwarded<Request>): readonly ForwardingEffect<Request>[] {
+    const { seq, request } = entry;
+    if (request === undefined) return [];
     entry.phase = { type: "own" };
-    return { type: "own", seq: entry.seq, request: entry.request };
+    return [{ type: "own", seq, request }];
   }
 
-  #ask(entry: Forwarded<Request>, { address, term }: Destination & { type: "other" }): ForwardingEffect<Request> {
-    entry.phase = { type: "asked", address, term };
-    this.#file(entry, entry.deadline + ANSWER_GRACE_MS);
-    return { type: "ask", seq: entry.seq, request: entry.request, address };
+  #ask(entry: Forwarded<Request>, to: Destination & { type: "other" }): readonly ForwardingEffect<Request>[] {
+    const { seq, request, deadline } = entry;
+    if (request === undefined) return [];
+    entry.phase = { type: "asked", address: to.address, term: to.term };
+    this.#file(entry, deadline + ANSWER_GRACE_MS);
+    return [{ type: "ask", seq, request, address: to.address }];
   }
 
   #askAgain(entry: Forwarded<Request>, now: number): readonly ForwardingEffect<Request>[] {
     const { phase } = entry;
     if (phase.type === "streams") return this.#finish(entry, "settle", failed(overtaken, undefined));
     if (this.#refusal) return this.#finish(entry, "settle", failed(this.#refusal, undefined));
-    this.#hold(entry, now, "address" in phase ? phase.address : undefined);
+    const refusedBy = "address" in phase ? phase.address : this.#to.type === "self" ? this.#to.address : undefined;
+    this.#hold(entry, now, refusedBy);
     return this.#to.type === "none" ? [] : this.#flush(this.#to, now);
   }
 

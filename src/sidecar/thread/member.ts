@@ -22,6 +22,8 @@ export interface MemberUpstream {
   own(): void;
   /** Another member may own it: its connection must be broken. */
   resign(why: string): void;
+  /** Answers may have been lost, in both directions. */
+  contactLost(): void;
   /** An owner at this address has given it up by itself, and answers what it has. */
   released(address: string): void;
   /** Something may have changed: the owner, what it says of itself, or our contact with the cluster. */
@@ -55,6 +57,10 @@ export class ClusterMember {
   readonly #upstreams = new Map<string, MemberUpstream>();
   /** By address, the functions that stop answering there. */
   readonly #answering = new Map<string, () => void>();
+  /** When each other member was heard, or first heard of. */
+  readonly #heard = new Map<string, number>();
+  readonly #lease: number;
+  #contactSince = Number.POSITIVE_INFINITY;
   /** Writes that must not be cut off by the end of the thread. */
   readonly #releases = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -63,6 +69,7 @@ export class ClusterMember {
 
   constructor(id: string, lease: number, engine: Engine, env: MemberEnvironment) {
     this.#id = id;
+    this.#lease = lease;
     this.#engine = engine;
     this.#env = env;
     const chance = { unit: Math.random, address: randomName };
@@ -75,7 +82,9 @@ export class ClusterMember {
     const events = {
       contact: (isThere: boolean) => {
         this.#report(isThere ? "the cluster's message server is there" : "the cluster's message server is lost");
+        this.#contactSince = isThere ? this.#env.now() : Number.POSITIVE_INFINITY;
         this.#carryOut(isThere ? this.#ownership.connected(this.#now) : this.#ownership.disconnected(this.#now));
+        if (!isThere) for (const upstream of this.#upstreams.values()) upstream.contactLost();
       },
       fault: ({ message }: Error) => this.#report(message),
     };
@@ -150,6 +159,18 @@ export class ClusterMember {
     await this.#engine.end(Math.max(1, until - this.#env.now()));
   }
 
+  /** True if nothing was heard of another member for the lease, though we have had contact for as long. */
+  isSilent(member: string): boolean {
+    const now = this.#env.now();
+    if (!this.#heard.has(member)) this.#heard.set(member, now);
+    return now - Math.max(this.#heard.get(member) ?? now, this.#contactSince) > this.#lease;
+  }
+
+  /** True if another member may take an upstream over. */
+  get hasOthers(): boolean {
+    return [...this.#heard.keys()].some((member) => !this.isSilent(member));
+  }
+
   get #now(): Instant {
     return { ms: this.#env.now(), wallMs: Date.now() };
   }
@@ -162,6 +183,7 @@ export class ClusterMember {
       this.#report((error as Error).message);
       return;
     }
+    if (beat.member !== this.#id) this.#heard.set(beat.member, this.#env.now());
     for (const { upstream, address } of beat.released) this.#upstreams.get(upstream)?.released(address);
     this.#carryOut(this.#ownership.hear(beat, this.#now));
   }
@@ -268,11 +290,17 @@ export class ClusterMember {
   #setTimer(at: number): void {
     clearTimeout(this.#timer);
     if (this.#hasEnded) return;
-    const tick = () => this.#carryOut(this.#ownership.tick(this.#now));
+    const tick = () => {
+      for (const [member, at] of this.#heard)
+        if (this.#env.now() - at > FORGET_LEASES * this.#lease) this.#heard.delete(member);
+      this.#carryOut(this.#ownership.tick(this.#now));
+    };
     this.#timer = setTimeout(tick, Math.max(1, Math.ceil(at - this.#env.now())));
   }
 }
 
+/** A member that was silent for as many leases is forgotten. */
+const FORGET_LEASES = 10;
 const DOUBTFUL = "the other replicas may have given it another owner";
 const OUT_OF_CONTACT = "this replica has no contact with the others";
 

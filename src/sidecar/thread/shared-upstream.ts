@@ -15,6 +15,7 @@ import { anotherConnection, failed, ownedElsewhere, unread } from "../../core/ex
 import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outcome.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
+import { deferred } from "../../core/util/deferred.ts";
 import type { ErrorCode, Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
@@ -36,12 +37,19 @@ export interface SharedEnvironment {
 /** A request of ours that another member has. */
 interface Asked {
   readonly ask: OpenAsk;
+  /** The owner that was asked. */
+  readonly member: string;
   /** The weight of the parts that the host has not taken yet. */
   unread: number;
 }
 
-/** Handles a request of another member: `send` answers it. */
 type SendAnswer = (answer: Uint8Array, isLast: boolean) => void;
+
+/** A request of another member that this one has. */
+interface Taken {
+  readonly from: string;
+  readonly send: SendAnswer;
+}
 
 /** The time that a handover may take within the close step, in milliseconds. */
 const HANDOVER_MS = 1_000;
@@ -70,7 +78,7 @@ export class SharedUpstream implements MemberUpstream {
   readonly #alarm: Alarm;
   readonly #asked = new Map<number, Asked>();
   /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
-  readonly #taken = new Map<number, SendAnswer>();
+  readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
   /** Reads that wait for a message. */
   readonly #reading = new Set<number>();
@@ -240,7 +248,7 @@ export class SharedUpstream implements MemberUpstream {
   #onTakenEnd(seq: number, outcome: Outcome): void {
     this.#answer(
       seq,
-      this.#isUnowned(outcome) ? { type: "not_owner" } : { type: "settled", outcome: this.#withTerm(outcome) },
+      this.#isUnowned(outcome) ? { type: "not_owner" } : { type: "settled", outcome: this.#outcomeFor(outcome) },
     );
     // It counted until somebody took it: the asker counts what it has by itself.
     this.#env.budget.give("answers", countedBytes(outcome));
@@ -285,7 +293,7 @@ export class SharedUpstream implements MemberUpstream {
       send(encodeAnswer({ type: "settled", outcome: failed(failure, undefined) }), true);
       return;
     }
-    this.#taken.set(seq, send);
+    this.#taken.set(seq, { from: request.from, send });
     if (!this.#mayWrite) this.#answer(seq, { type: "not_owner" });
     else this.#handOn(seq, commandOf(this.#name, seq, request, this.#env.now()));
   }
@@ -297,7 +305,7 @@ export class SharedUpstream implements MemberUpstream {
   }
 
   #answer(seq: number, answer: MemberAnswer): void {
-    const send = this.#taken.get(seq);
+    const send = this.#taken.get(seq)?.send;
     if (!send) return;
     const isLast = answer.type === "not_owner" || (answer.type === "settled" && !mayFollow(answer.outcome));
     if (isLast) this.#taken.delete(seq);
@@ -351,6 +359,13 @@ export class SharedUpstream implements MemberUpstream {
     else this.post({ type: "settled", upstream: this.#name, seq, outcome: failed(anotherConnection, undefined) });
   }
 
+  /** The outcome for another member's caller, whose own service has not stopped. */
+  #outcomeFor(outcome: Outcome): Outcome {
+    if (outcome.type !== "failed" || outcome.failure.code !== "cancelled") return this.#withTerm(outcome);
+    const detail = "the replica that owned the upstream stopped before the reply came";
+    return { ...outcome, failure: { ...outcome.failure, code: "connection_lost", cause: "owner_lost", detail } };
+  }
+
   #withTerm(outcome: Outcome): Outcome {
     if (outcome.type !== "done" || outcome.connection === undefined) return outcome;
     const term = this.#member.ownerOf(this.#name)?.term ?? 0;
@@ -360,6 +375,7 @@ export class SharedUpstream implements MemberUpstream {
   #ask(seq: number, command: HostMessage, address: string): void {
     const { work } = this.#env;
     const request = encodeRequest({
+      from: this.#member.id,
       kind: command.kind,
       body: command.body,
       leftMs: command.deadline - this.#env.now(),
@@ -380,7 +396,9 @@ export class SharedUpstream implements MemberUpstream {
     };
     let asked: Asked;
     try {
-      asked = { ask: this.#member.engine.ask(address, request, events), unread: 0 };
+      const owner = this.#member.ownerOf(this.#name);
+      const member = owner && !owner.isSelf ? owner.member : "";
+      asked = { ask: this.#member.engine.ask(address, request, events), member, unread: 0 };
     } catch (error) {
       const failure: Failure = { code: "payload_too_large", sent: "no", detail: (error as Error).message };
       this.#carryOut(this.#forwarding.onEnd(seq, failed(failure, undefined), this.#env.now()));
@@ -407,6 +425,10 @@ export class SharedUpstream implements MemberUpstream {
         if (!this.#forwarding.isLate(seq)) this.#env.budget.take("answers", countedBytes(answer.outcome));
         this.#carryOut(this.#forwarding.onEnd(seq, answer.outcome, this.#env.now()));
     }
+    if (isLast || this.#forwarding.has(seq) || this.#asked.get(seq) !== asked) return;
+    // An answer that cannot be read, or that ends the request though more follow.
+    this.#asked.delete(seq);
+    asked.ask.end();
   }
 
   #onPart(seq: number, asked: Asked, body: Body): void {
@@ -447,13 +469,35 @@ export class SharedUpstream implements MemberUpstream {
     this.#forwarding.onReleased(address);
   }
 
+  contactLost(): void {
+    this.#env.work(() => this.#carryOut(this.#forwarding.onContactLost()), undefined);
+  }
+
   look(): void {
     this.#env.work(() => {
+      this.#endSilent();
       this.#follow();
       this.#postState();
       const owner = this.#member.ownerOf(this.#name);
       if (owner && !owner.isSelf) this.#handover?.done(owner.member);
     }, undefined);
+  }
+
+  /** Ends the requests of members that are gone, and those that an owner had which is gone. */
+  #endSilent(): void {
+    const isSilent = new Map<string, boolean>();
+    const gone = (member: string): boolean => {
+      const known = isSilent.get(member) ?? this.#member.isSilent(member);
+      isSilent.set(member, known);
+      return known;
+    };
+    for (const [seq, { from }] of this.#taken) if (gone(from)) this.#leave(seq);
+    for (const [seq, { ask, member }] of this.#asked) {
+      if (member === "" || !gone(member)) continue;
+      this.#asked.delete(seq);
+      ask.end();
+      this.#carryOut(this.#forwarding.onEnd(seq, "lost", this.#env.now()));
+    }
   }
 
   fail(detail: string): void {
@@ -479,16 +523,16 @@ export class SharedUpstream implements MemberUpstream {
   // The exit.
 
   #release(): void {
-    if (this.#owns) this.#handover = newHandover(this.#env.now());
+    if (this.#owns) this.#handover ??= newHandover(this.#env.now);
     this.#member.release(this.#name);
   }
 
   /** Reports the close once the next owner is known, or the time of the step has passed. */
   async #handOver(close: CloseCounts): Promise<void> {
-    if (this.#owns) this.#release();
-    const handover = this.#handover;
+    this.#release();
+    const handover = this.#member.hasOthers ? this.#handover : undefined;
     const left = (this.#closesBy ?? 0) - this.#env.now() - REPORT_MS;
-    const result = handover && (await handover.within(Math.max(0, Math.min(left, HANDOVER_MS)), this.#env.now));
+    const result = handover && (await handover.within(Math.max(0, Math.min(left, HANDOVER_MS))));
     this.#env.post({ type: "closed", upstream: this.#name, close: { ...close, ...(result && { handover: result }) } });
   }
 
@@ -545,19 +589,17 @@ export class SharedUpstream implements MemberUpstream {
   }
 }
 
-function newHandover(began: number) {
-  let done: (to: string | null) => void = () => {};
-  const next = new Promise<string | null>((resolve) => {
-    done = resolve;
-  });
+function newHandover(now: () => number) {
+  const began = now();
+  const { promise, resolve } = deferred<Handover>();
+  const done = (to: string | null) => resolve({ to, ms: Math.round(now() - began) });
   return {
-    began,
-    done: (to: string | null) => done(to),
-    async within(ms: number, now: () => number): Promise<Handover> {
+    done,
+    async within(ms: number): Promise<Handover> {
       const timer = setTimeout(done, ms, null);
-      const to = await next;
+      const handover = await promise;
       clearTimeout(timer);
-      return { to, ms: Math.round(now() - began) };
+      return handover;
     },
   };
 }
