@@ -1,6 +1,7 @@
 /** The journal of an upstream's unsolicited messages: in order of arrival, bounded by count and bytes. */
 import type { Body } from "../../protocols/protocol.ts";
 import { Budget } from "../util/budget.ts";
+import { Absence } from "./absence.ts";
 import { BodyStore, type StoredBody } from "./body-store.ts";
 import type { KeptRequest, NoRequest, ReplyState, UpstreamRequest } from "./upstream-requests.ts";
 
@@ -147,11 +148,7 @@ export class Journal {
   #bytes = 0;
   /** `seq` of the newest evicted gap: a reader before it has missed an unknown number of messages. */
   #newestEvictedGap = 0;
-  /** Start and reason of the time without a connection; undefined while connected, and before the first connection. */
-  #away: { readonly from: number; readonly why: string } | undefined;
-  #wasConnected = false;
-  /** True while a connection brings what was missed, and may yet fail to. */
-  #isResuming = false;
+  readonly #absence = new Absence();
   readonly #losses: { evicted: number };
 
   /**
@@ -196,7 +193,7 @@ export class Journal {
    * @returns the body as it is kept
    */
   append(data: Body, kind: MessageKind, at: number, same?: StoredBody, request?: UpstreamRequest): StoredBody {
-    if (!this.#isResuming) this.markBack(at);
+    if (!this.#absence.isResuming) this.markBack(at);
     const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);
     this.#push({ seq: this.#newest + 1, at, kind, body, request });
@@ -230,21 +227,18 @@ export class Journal {
 
   /** The connection is gone: messages that the upstream sends from now on are missed. */
   markAway(at: number, why: string): void {
-    this.#isResuming = false;
-    if (this.#wasConnected) this.#away ??= { from: at, why };
+    this.#absence.begin(at, why);
   }
 
   /** While `on`, messages are those of the time away. The gap comes behind them, and says how that ended. */
   markResuming(on: boolean): void {
-    this.#isResuming = on && this.#away !== undefined;
+    this.#absence.resume(on);
   }
 
   /** Appends the gap so far and begins the next one: readers should not have to wait until the connection is back. */
   recordAway(at: number, why: string): void {
-    if (this.#away === undefined) return;
-    this.#away = { ...this.#away, why };
-    this.markBack(at);
-    this.#away = { from: at, why };
+    const gap = this.#absence.split(at, why);
+    if (gap) this.appendGap(at, gap);
   }
 
   /** An unknown number of messages is missing here, because there was no room to keep them. */
@@ -255,12 +249,8 @@ export class Journal {
 
   /** Messages can arrive (again): appends the gap of the time away, if there was one. */
   markBack(at: number, filled?: boolean): void {
-    this.#wasConnected = true;
-    this.#isResuming = false;
-    if (this.#away === undefined) return;
-    const { from, why } = this.#away;
-    this.#away = undefined;
-    this.appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });
+    const gap = this.#absence.end(at, filled);
+    if (gap) this.appendGap(at, gap);
   }
 
   appendGap(at: number, details: GapDetails): void {

@@ -32,21 +32,6 @@ export default {
       "if (!isSelected) continue;\n      next++;",
     ],
     [
-      "an outage leaves no gap",
-      'this.appendGap(at, { dropped: null, reason: "away", from, to: at, why, ...(filled !== undefined && { filled }) });',
-      "void [from, at, why, filled];",
-    ],
-    [
-      "a gap precedes the first connection",
-      "if (this.#wasConnected) this.#away",
-      "this.#wasConnected ||= true;\n    this.#away",
-    ],
-    [
-      "a lasting outage is reported once",
-      "this.markBack(at);\n    this.#away = { from: at, why };",
-      "this.markBack(at);",
-    ],
-    [
       "entries stay at their places in a ring of another size",
       "kept[seq % bounds.count]",
       "kept[seq % this.#bounds.count]",
