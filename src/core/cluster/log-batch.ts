@@ -11,7 +11,14 @@ export interface JournalPlace {
 }
 
 export type LogItem =
-  | { readonly journal: string; readonly at: number; readonly kind: MessageKind; readonly data: Body }
+  | {
+      readonly journal: string;
+      readonly at: number;
+      readonly kind: MessageKind;
+      readonly data: Body;
+      /** By which its writer knows it again, if it must. */
+      readonly tag?: number;
+    }
   | { readonly journal: string; readonly at: number; readonly gap: GapDetails };
 
 /** The beginning of a term: in between, nobody heard the upstream. Wall-clock times in milliseconds. */

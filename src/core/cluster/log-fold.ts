@@ -16,6 +16,7 @@ export type FoldEffect =
       readonly at: number;
       readonly kind: MessageKind;
       readonly data: Body;
+      readonly tag?: number;
     }
   | {
       readonly type: "gap";

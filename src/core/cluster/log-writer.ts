@@ -47,7 +47,8 @@ const ITEM_SIZE = 128;
  * known. Times are the clock's that never goes back, but those of items. Each input returns what is to be appended now.
  */
 export class LogWriter {
-  readonly #bounds: JournalBounds;
+  #bounds: JournalBounds;
+  #isGathering = false;
   #term: Term | undefined;
   #queue: Queued[] = [];
   #queuedSize = 0;
@@ -71,6 +72,21 @@ export class LogWriter {
     return this.#queue.length;
   }
 
+  /** Number of messages and gaps that are not known to be stored. */
+  get unstored(): number {
+    return this.#queue.filter((one) => !("type" in one)).length + (this.#onItsWay?.append.batch.items.length ?? 0);
+  }
+
+  resize(bounds: JournalBounds): void {
+    this.#bounds = bounds;
+    this.#makeRoom();
+  }
+
+  /** Takes items from here on, of a term that begins once our own fold has read the log to its end. */
+  gather(): void {
+    this.#isGathering = true;
+  }
+
   /**
    * Begins a term, or a new epoch in the same term.
    *
@@ -78,6 +94,7 @@ export class LogWriter {
    */
   begin(term: number, log: { readonly epoch: string; readonly isNew: boolean }, life: LogLife, now: number): LogAppend {
     const { epoch } = log;
+    this.#isGathering = true;
     this.#term = { number: term, epoch, places: undefined };
     this.#onItsWay = undefined;
     const journals = log.isNew ? [{ name: MAIN_JOURNAL, epoch, next: 1 }] : [];
@@ -91,6 +108,7 @@ export class LogWriter {
 
   /** Somebody else writes from now on; what has not been stored is in the gap before their term. */
   end(): void {
+    this.#isGathering = false;
     this.#term = undefined;
     this.#onItsWay = undefined;
     this.#queue = [];
@@ -117,8 +135,10 @@ export class LogWriter {
     return this.#add({ type: "close", name }, 0, now);
   }
 
-  append(journal: string, at: number, kind: MessageKind, data: Body, now: number): LogAppend | undefined {
-    if (data.length <= LOGGED_MAX) return this.#add({ journal, at, kind, data }, data.length, now);
+  /** @param tag by which the fold's caller knows the message again */
+  append(journal: string, at: number, kind: MessageKind, data: Body, now: number, tag?: number): LogAppend | undefined {
+    const item = { journal, at, kind, data, ...(tag !== undefined && { tag }) };
+    if (data.length <= LOGGED_MAX) return this.#add(item, data.length, now);
     const why = `a message of ${data.length} is larger than a log takes (${LOGGED_MAX})`;
     return this.gap(journal, at, { dropped: 1, reason: "overflow", why }, now);
   }
@@ -141,7 +161,7 @@ export class LogWriter {
   }
 
   #add(queued: Queued, size: number, now: number): LogAppend | undefined {
-    if (!this.#term) return undefined;
+    if (!this.#isGathering) return undefined;
     this.#queue.push(queued);
     this.#queuedSize += ITEM_SIZE + size;
     this.#makeRoom();
