@@ -192,9 +192,9 @@ function heardOf({ frames, last, why }: Head): NonNullable<Failure["heard"]> {
 
 // The form.
 
-type Head = Readonly<Record<string, unknown>>;
+export type Head = Readonly<Record<string, unknown>>;
 
-function pack(head: object, bodies: readonly Body[]): Uint8Array<ArrayBuffer> {
+export function pack(head: object, bodies: readonly Body[]): Uint8Array<ArrayBuffer> {
   const blobs = bodies.map((body) => (typeof body === "string" ? encoder.encode(body) : body));
   const lengths: Lengths = bodies.map((body, index) => {
     const length = blobs[index]?.length ?? 0;
@@ -214,7 +214,7 @@ function pack(head: object, bodies: readonly Body[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function unpack(bytes: Uint8Array): { readonly head: Head; readonly bodies: readonly Body[] } {
+export function unpack(bytes: Uint8Array): { readonly head: Head; readonly bodies: readonly Body[] } {
   if (bytes.length < HEAD_BYTES) throw malformed("too short");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint8(0) !== VERSION) throw malformed(`version ${view.getUint8(0)}, where ${VERSION} is spoken`);
@@ -253,18 +253,18 @@ function textOf(bytes: Uint8Array): string {
   }
 }
 
-function headOf(value: unknown): Head {
+export function headOf(value: unknown): Head {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed("not an object");
   return value as Head;
 }
 
-function nextOf(bodies: Body[]): Body {
+export function nextOf(bodies: Body[]): Body {
   const body = bodies.shift();
   if (body === undefined) throw malformed("a body is missing");
   return body;
 }
 
-function malformed(why: string): MalformedMessage {
+export function malformed(why: string): MalformedMessage {
   return new MalformedMessage(`a message of another member is malformed: ${why}`);
 }
 
@@ -285,6 +285,6 @@ function isSent(value: unknown): value is Sent {
   return value === "no" || value === "maybe" || value === "yes";
 }
 
-function isCount(value: unknown): value is number {
+export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
