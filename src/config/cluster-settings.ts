@@ -95,7 +95,7 @@ export function clusterFaults({ cluster, upstreams }: Clustered): readonly { pat
 const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
 const DEMO = "is missing: the demo has no upstream that replicas could share";
 const NO_WEBHOOKS =
-  "cannot be pushed to while one replica of several has the messages: set owner: each, or read them at the owner";
+  "cannot be pushed to by several replicas so far: set owner: each, or read the messages at any replica";
 
 /** A warning about what stays with one replica; undefined if nothing of the upstream does. */
 export function staysAlone({ owner, template, instances }: InCluster & { template: boolean; instances?: unknown }) {

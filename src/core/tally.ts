@@ -22,9 +22,16 @@ export interface ClusterCounts {
   takeovers: number;
   /** Writes that did not go out, because another replica might own the upstream. */
   fenced: number;
+  /** Places where entries of the log were missing, so that its journals have a gap. */
+  holes: number;
 }
 
-const CLUSTER_COUNTS: Readonly<Record<keyof ClusterCounts, true>> = { forwarded: true, takeovers: true, fenced: true };
+const CLUSTER_COUNTS: Readonly<Record<keyof ClusterCounts, true>> = {
+  forwarded: true,
+  takeovers: true,
+  fenced: true,
+  holes: true,
+};
 
 /** Numbers that only grow. */
 export type Tally = Counters & Losses & ClusterCounts;
@@ -62,8 +69,8 @@ export function countersOf(tally: Tally): Counters {
   return Object.fromEntries(COUNTERS.map((name) => [name, tally[name]])) as Record<keyof Counters, number>;
 }
 
-export function clusterCountsOf({ forwarded, takeovers, fenced }: Tally): ClusterCounts {
-  return { forwarded, takeovers, fenced };
+export function clusterCountsOf({ forwarded, takeovers, fenced, holes }: Tally): ClusterCounts {
+  return { forwarded, takeovers, fenced, holes };
 }
 
 /** A gap that no reader got has no number. */

@@ -193,7 +193,7 @@ export type FromThread =
    */
   | { readonly type: "part"; readonly upstream: string; readonly seq: number; readonly body: Body }
   | { readonly type: "page"; readonly upstream: string; readonly seq: number; readonly page: Page | NoPage }
-  /** A read ends without a page: another replica owns the upstream, and has its messages. */
+  /** A read ends without a page: this replica cannot read the messages that the replicas share. */
   | { readonly type: "unread"; readonly upstream: string; readonly seq: number; readonly failure: Failure }
   | { readonly type: "acknowledged"; readonly upstream: string; readonly seq: number; readonly answered: Answered }
   /** The late outcome of a request that was `settled` with `reply_timeout`. */
@@ -223,9 +223,10 @@ export type FromThread =
 
 /**
  * The number of answers that an acknowledgement has sent. `nowhere`: there is no such journal. `ahead`: the place is
- * beyond its newest message. `gone`: its messages died with a former thread, and the answers to them.
+ * beyond its newest message. `gone`: its messages died with a former thread, and the answers to them. `elsewhere`: the
+ * replica that owns the upstream has them.
  */
-export type Answered = number | "nowhere" | "ahead" | "gone";
+export type Answered = number | "nowhere" | "ahead" | "gone" | "elsewhere";
 
 /** A frame as the log shows it. */
 export interface TracedFrame {
@@ -319,12 +320,14 @@ export interface ThreadDetails {
   readonly kept: { readonly messages: number; readonly bytes: number };
 }
 
-/** The ages of what a replica knows of its cluster, in milliseconds. */
+/** How far a replica is behind its cluster. Ages are in milliseconds. */
 export interface ClusterAges {
   /** Since this replica was certainly heard by the others; null without contact. */
   readonly contactAgeMs: number | null;
   /** Since the owner was heard; null if there is none. */
   readonly heardMs: number | null;
+  /** Entries of the shared log that this replica knows of and has not read yet. */
+  readonly logLag: number;
 }
 
 /** The details of an upstream. What is counted includes the instances that callers have opened of it. */

@@ -69,15 +69,21 @@ test("every form of a request works at a replica that does not own the upstream"
     assert.equal(response.status, 200);
     assert.match(await response.text(), /"result":"g"/);
   });
-  await t.test("messages are the owner's, which the other says", async () => {
+  await t.test("messages are read at either", async () => {
     await other.rpc(call("tell", "h"));
-    const kept = (await (await owning.fetch("/v1/upstreams/default/messages")).json()) as { messages: object[] };
-    assert.equal(kept.messages.length, 1);
-    const elsewhere = await other.fetch("/v1/upstreams/default/messages");
-    assert.equal(elsewhere.status, 503);
-    assert.match(((await elsewhere.json()) as { detail: string }).detail, /another replica of the cluster owns/);
+    const read = async (replica: typeof owning) =>
+      (await replica.fetch("/v1/upstreams/default/messages?after=earliest&wait=2s")).text();
+    assert.match(await read(owning), /"params":\["h"\]/);
+    assert.equal(await read(other), await read(owning));
   });
-  await t.test("subscriptions are the owner's, too", async () => {
+  await t.test("only the owner can acknowledge messages, which the other says", async () => {
+    const { next } = (await (await other.fetch("/v1/upstreams/default/messages")).json()) as { next: string };
+    const path = `/v1/upstreams/default/messages/acknowledge?through=${next}`;
+    const [there, here] = await Promise.all([owning.post(path, {}), other.post(path, {})]);
+    assert.deepEqual([there.status, here.status], [200, 503]);
+    assert.match(((await here.json()) as { detail: string }).detail, /another replica of the cluster owns/);
+  });
+  await t.test("subscriptions are the owner's", async () => {
     const subscribe = (replica: typeof owning) =>
       replica.post("/v1/upstreams/default/subscriptions", { request: call("echo", "i"), match: { "/method": "told" } });
     const refused = await subscribe(other);

@@ -21,6 +21,8 @@ interface Received {
 export class RecordingUpstream {
   readonly #server: WebSocketServer;
   readonly received: Received[] = [];
+  /** The replies to its own requests. */
+  readonly answers: { readonly id: string; readonly answer: unknown }[] = [];
   /** By the number of the connection, from 1: when it opened and when it ended. */
   readonly connections: { readonly openedAt: number; closedAt: number | undefined }[] = [];
   readonly #open = new Set<WebSocket>();
@@ -55,6 +57,16 @@ export class RecordingUpstream {
   /** The most connections that were ever open at once. */
   mostOpen = 0;
 
+  /** Sends a notification over each connection. */
+  say(...params: unknown[]): void {
+    for (const socket of this.#open) socket.send(JSON.stringify({ jsonrpc: "2.0", method: "told", params }));
+  }
+
+  /** Sends a request of its own over each connection. */
+  ask(id: string): void {
+    for (const socket of this.#open) socket.send(JSON.stringify({ jsonrpc: "2.0", id, method: "ask" }));
+  }
+
   timesOf(key: string): number {
     return this.received.filter((each) => each.key === key).length;
   }
@@ -70,7 +82,11 @@ export class RecordingUpstream {
       this.#open.delete(socket);
     });
     socket.on("message", (data) => {
-      const { id, method, params } = JSON.parse(String(data));
+      const { id, method, params, result: answer } = JSON.parse(String(data));
+      if (answer !== undefined) {
+        this.answers.push({ id, answer });
+        return;
+      }
       this.received.push({ connection, key: String(params?.[0]), at: performance.now() });
       if (id === undefined || method === "never") return;
       if (method === "tell") socket.send(JSON.stringify({ jsonrpc: "2.0", method: "told", params }));
@@ -90,6 +106,8 @@ export interface SceneOptions {
   readonly lease?: string;
   readonly handover?: "after_close" | "overlap";
   readonly limits?: object;
+  /** Other settings of the upstream. */
+  readonly settings?: object;
 }
 
 /** The part of a caller's response that says how a request ended. */
@@ -130,10 +148,10 @@ export class Scene {
   }
 
   startReplica(on?: Runtime): Promise<Product> {
-    const { lease = "1s", handover = "after_close", limits = {} } = this.#options;
+    const { lease = "1s", handover = "after_close", limits = {}, settings = {} } = this.#options;
     const config = {
       cluster: { servers: [this.nats.url], name: "test", lease },
-      upstreams: { default: { url: this.upstream.url, protocol: "json-rpc", handover, limits } },
+      upstreams: { default: { url: this.upstream.url, protocol: "json-rpc", handover, limits, ...settings } },
     };
     return startProduct({ t: this.t, config, ...(on && { on }) });
   }

@@ -64,7 +64,7 @@ const FILES: readonly Row[] = [
   ],
   [
     "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, webhooks: [{ url: https://b.example }] } }",
-    "2:51: upstreams.a.webhooks: cannot be pushed to while one replica of several has the messages: set owner: each, or read them at the owner",
+    "2:51: upstreams.a.webhooks: cannot be pushed to by several replicas so far: set owner: each, or read the messages at any replica",
   ],
   [
     "upstreams: { a: { url: wss://a.example, owner: each } }",

@@ -43,7 +43,7 @@ export const anotherConnection: Failure = {
 export const ownedElsewhere: Failure = {
   code: "upstream_down",
   sent: "no",
-  detail: "another replica of the cluster owns the upstream, and has its messages and subscriptions: ask that one",
+  detail: "another replica of the cluster owns the upstream, and has its connection and subscriptions: ask that one",
 };
 
 export const unconfirmable: Failure = {

@@ -23,7 +23,7 @@ export interface KeptAt {
 interface Waiting {
   readonly answer: HeldAnswer;
   readonly until: number;
-  readonly places: readonly KeptAt[];
+  places: readonly KeptAt[];
 }
 
 /** The most answers that wait: an upstream may send requests faster than they are delivered. */
@@ -60,6 +60,16 @@ export class HeldAnswers {
     this.#next = this.#waiting.size === 0 ? waiting.until : Math.min(this.#next, waiting.until);
     this.#waiting.add(waiting);
     for (const place of places) this.#byPlace.set(keyOf(place), waiting);
+  }
+
+  /** A message that was held for under a preliminary number is kept under this one. */
+  move(journal: string, from: number, to: number): void {
+    const waiting = this.#byPlace.get(keyOf({ journal, seq: from }));
+    if (!waiting) return;
+    this.#byPlace.delete(keyOf({ journal, seq: from }));
+    this.#byPlace.set(keyOf({ journal, seq: to }), waiting);
+    const isIt = (place: KeptAt) => place.seq === from && place.journal === journal;
+    waiting.places = waiting.places.map((place) => (isIt(place) ? { journal, seq: to } : place));
   }
 
   /** Returns the answers whose messages have been delivered, in their order. */

@@ -321,6 +321,18 @@ const CLUSTER: readonly MetricFamily[] = [
     "Requests that were passed on to the owner of the upstream.",
     ({ details }) => details?.shared.forwarded,
   ),
+  shared(
+    "gauge",
+    "sidesocket_cluster_log_lag",
+    "Entries of the cluster's log of messages that this replica knows of and has not read yet.",
+    ({ details }) => details?.cluster?.logLag,
+  ),
+  shared(
+    "counter",
+    "sidesocket_cluster_log_holes_total",
+    "Places where entries of the cluster's log of messages were missing.",
+    ({ details }) => details?.shared.holes,
+  ),
 ];
 
 const MESSAGES: readonly MetricFamily[] = [

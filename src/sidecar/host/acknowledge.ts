@@ -1,5 +1,6 @@
 /** The acknowledgement of messages by a reader: which answers it has sent, or why there can be none. */
 
+import { ownedElsewhere } from "../../core/exchange/failures.ts";
 import { parseCursor } from "../../core/messages/journal.ts";
 import { refused, SidesocketError } from "../../errors.ts";
 import type { JournalPulls } from "./journal-pulls.ts";
@@ -23,6 +24,8 @@ export async function acknowledge(journals: JournalPulls, journal: string, curso
     }
     case "gone":
       throw refused("gone", "these messages are not kept any more, and the answers to them were never sent");
+    case "elsewhere":
+      throw new SidesocketError(ownedElsewhere);
     case "ahead":
       throw refused("invalid_request", "through is ahead of the newest message");
     case "nowhere":

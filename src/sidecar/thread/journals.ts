@@ -4,6 +4,7 @@ import { SHARED_MAX_BYTES, type StoredBody } from "../../core/messages/body-stor
 import {
   type Cursor,
   countedBytesOf,
+  type GapDetails,
   Journal,
   type Message,
   type Page,
@@ -26,13 +27,50 @@ interface WaitingRead {
   isQueued: boolean;
 }
 
+/** Takes what a connection brings to the journals. */
+export interface MessageWriter {
+  /** Makes sure that there is such a journal. */
+  open(name: string, epochs: JournalEpochs): void;
+  remove(name: string): void;
+  /**
+   * @param tracked true if the place is asked for later
+   * @returns the message's number, or a preliminary one; undefined if it is not kept, or not numbered yet
+   */
+  append(
+    name: string,
+    data: Body,
+    kind: Message["kind"],
+    request?: UpstreamRequest,
+    tracked?: boolean,
+  ): number | undefined;
+  /** Opens a gap in every journal: the connection is gone. */
+  away(why: string): void;
+  /** Opens a gap in every subscription's journal: on the new connection they are not subscribed yet. */
+  handedOver(why: string): void;
+  /** The subscription is not active: readers get the gap so far. */
+  still(name: string, why: string): void;
+  missed(name: string, why: string): void;
+  /** While `on`, what comes until `back` was missed before: it belongs in front of the gap. */
+  resuming(name: string, on: boolean): void;
+  back(name: string, filled?: boolean): void;
+}
+
 /** How often reads that wait for memory look for it, in milliseconds. */
 const ROOM_EVERY_MS = 20;
 
 /** The journal of the messages that no subscription claims. */
 export const MAIN = "";
 
-export class Journals {
+type LoggedEntry =
+  | { readonly at: number; readonly gap: GapDetails }
+  | {
+      readonly at: number;
+      readonly data: Body;
+      readonly kind: Message["kind"];
+      readonly request: UpstreamRequest | undefined;
+    };
+
+export class Journals implements MessageWriter {
   readonly #upstream: string;
   #bounds: { readonly count: number; readonly bytes: number };
   readonly #post: (message: FromThread) => void;
@@ -95,16 +133,45 @@ export class Journals {
     return { messages: sum(({ size }) => size), bytes: sum(({ bytes }) => bytes) };
   }
 
-  /** @returns the message's number; undefined if there is no such journal */
   append(name: string, data: Body, kind: Message["kind"], request?: UpstreamRequest): number | undefined {
     const journal = this.#journals.get(name);
     if (!journal) return undefined;
+    this.#append(journal, data, kind, Date.now(), request);
+    return journal.newest;
+  }
+
+  #append(journal: Journal, data: Body, kind: Message["kind"], at: number, request?: UpstreamRequest): void {
     const same = this.#large?.data === data ? this.#large.stored : undefined;
     if (!same) this.#makeRoom(journal, data.length);
-    const stored = journal.append(data, kind, Date.now(), same, request);
+    const stored = journal.append(data, kind, at, same, request);
     if (!same && data.length > SHARED_MAX_BYTES) this.#remember(data, stored);
     this.#scheduleRetry();
-    return journal.newest;
+  }
+
+  // The journals of a log: it numbers their entries.
+
+  /** Opens a journal whose next entry has this number, in place of the one of this name. */
+  begin(name: string, epoch: string, next: number): void {
+    this.#journals.get(name)?.close();
+    this.open(name, { epoch, former: [] });
+    if (next > 1) this.#journals.get(name)?.skipTo(next);
+    this.#scheduleRetry();
+  }
+
+  /** Adds a logged message or gap. @param number may be greater than the next: entries before it are missing */
+  add(name: string, number: number, entry: LoggedEntry): void {
+    const journal = this.#journals.get(name);
+    if (!journal) return;
+    if (number > journal.newest + 1) journal.skipTo(number);
+    if ("data" in entry) this.#append(journal, entry.data, entry.kind, entry.at, entry.request);
+    else journal.appendGap(entry.at, entry.gap);
+    this.#scheduleRetry();
+  }
+
+  /** Forgets all journals, but not the reads that wait: the log has begun anew. */
+  clear(): void {
+    for (const journal of this.#journals.values()) journal.close();
+    this.#journals.clear();
   }
 
   /** The place of the newest message, or the one before the first; undefined without such a journal. */
@@ -148,17 +215,14 @@ export class Journals {
     return [...this.#journals.values()].reduce((largest, one) => (one.bytes > largest.bytes ? one : largest));
   }
 
-  /** Opens a gap in every journal: the connection is gone. */
   away(why: string): void {
     for (const journal of this.#journals.values()) journal.markAway(Date.now(), why);
   }
 
-  /** Opens a gap in every subscription's journal: on the new connection they are not subscribed yet. */
   handedOver(why: string): void {
     for (const [name, journal] of this.#journals) if (name !== MAIN) journal.markAway(Date.now(), why);
   }
 
-  /** The subscription is not active: readers get the gap so far. */
   still(name: string, why: string): void {
     const journal = this.#journals.get(name);
     journal?.markAway(Date.now(), why);
@@ -171,7 +235,6 @@ export class Journals {
     this.#scheduleRetry();
   }
 
-  /** While `on`, what comes until `back` was missed before: it belongs in front of the gap. */
   resuming(name: string, on: boolean): void {
     this.#journals.get(name)?.markResuming(on);
   }

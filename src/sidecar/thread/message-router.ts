@@ -18,13 +18,16 @@ import { isJsonTo } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { Answered, CommandOf, FromThread, JournalEpochs } from "../contract.ts";
 import { AgreementWaits } from "./agreement-waits.ts";
-import { Journals, MAIN } from "./journals.ts";
+import { Journals, MAIN, type MessageWriter } from "./journals.ts";
+import type { SharedLog } from "./shared-log.ts";
 
 interface RouterEnvironment {
   readonly budget: Budget;
   readonly tally: Tally;
   now(): number;
   post(message: FromThread): void;
+  /** Writes the journals, if replicas share the upstream. */
+  readonly log?: SharedLog | undefined;
   readonly secrets: SecretHandling;
   /** Makes a request or a send of the subscriptions; `onSettled` is called with its outcome. */
   request(request: NewRequest, now: number): void;
@@ -37,6 +40,7 @@ export class MessageRouter {
   readonly #accepts: Protocol["accepts"];
   readonly #env: RouterEnvironment;
   readonly #journals: Journals;
+  readonly #writer: MessageWriter;
   readonly #subscriptions: Subscriptions;
   readonly #held: HeldAnswers;
   readonly #requests = new UpstreamRequests();
@@ -61,12 +65,15 @@ export class MessageRouter {
     );
     this.#held = new HeldAnswers(env.tally);
     this.#journals = new Journals(name, settings.messages, env.post, env.budget, undefined, env.tally);
-    this.#journals.open(MAIN, life);
+    env.log?.attach(this.#journals, (journal, from, to) => this.#held.move(journal, from, to));
+    this.#writer = env.log ?? this.#journals;
+    this.#writer.open(MAIN, life);
   }
 
   reconfigure(settings: UpstreamSettings): void {
     this.#retry = retryOf(settings);
     this.#journals.resize(settings.messages);
+    this.#env.log?.reconfigure(settings);
   }
 
   /** Gives back all memory: the upstream is removed. */
@@ -97,13 +104,13 @@ export class MessageRouter {
   }
 
   subscribe({ name, epochs, settings, lost }: CommandOf<"subscribe">): void {
-    this.#journals.open(name, epochs);
+    this.#writer.open(name, epochs);
     this.#carryOut(this.#subscriptions.add(name, settings, lost));
   }
 
   unsubscribe({ name, seq }: CommandOf<"unsubscribe">): void {
     this.#carryOut(this.#subscriptions.remove(name, seq));
-    this.#journals.remove(name);
+    this.#writer.remove(name);
     this.#agreements.onRemoved(name);
   }
 
@@ -131,7 +138,8 @@ export class MessageRouter {
    * @param replyOver the connection that it came over, if it is a request of the upstream's own
    */
   message(frame: Body, json?: boolean, answer?: HeldAnswer, replyOver?: number): void {
-    const places = this.#keep(frame, json, replyOver === undefined ? undefined : this.#requests.on(replyOver));
+    const request = replyOver === undefined ? undefined : this.#requests.on(replyOver);
+    const places = this.#keep(frame, json, request, answer !== undefined);
     if (answer) this.#held.hold(answer, places, this.#env.now());
   }
 
@@ -141,7 +149,10 @@ export class MessageRouter {
   }
 
   /** Returns the answers that waited for the messages up to a place, or why there can be none. */
-  acknowledged({ journal, through }: CommandOf<"acknowledge">): readonly HeldAnswer[] | Exclude<Answered, number> {
+  acknowledged({
+    journal,
+    through,
+  }: CommandOf<"acknowledge">): readonly HeldAnswer[] | Exclude<Answered, number | "elsewhere"> {
     const place = this.#journals.newestOf(journal);
     if (place === undefined) return "nowhere";
     if (place.epoch !== through.epoch) return "gone";
@@ -160,7 +171,7 @@ export class MessageRouter {
   }
 
   /** @returns where the message is kept */
-  #keep(frame: Body, json?: boolean, request?: UpstreamRequest): readonly KeptAt[] {
+  #keep(frame: Body, json?: boolean, request?: UpstreamRequest, tracked = false): readonly KeptAt[] {
     if (this.#unkept !== undefined) {
       this.#unkept++;
       return [];
@@ -168,8 +179,8 @@ export class MessageRouter {
     const kind = kindOf(frame, this.#accepts, json);
     const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
     const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
-    if (effects) return this.#carryOut(effects, request);
-    const seq = this.#journals.append(MAIN, frame, kind, request);
+    if (effects) return this.#carryOut(effects, request, tracked);
+    const seq = this.#writer.append(MAIN, frame, kind, request, tracked);
     return seq === undefined ? [] : [{ journal: MAIN, seq }];
   }
 
@@ -180,7 +191,7 @@ export class MessageRouter {
 
   /** Call when it is known whether the next connection goes on where the last one ended. */
   onResuming(isExpected: boolean): void {
-    this.#journals.resuming(MAIN, isExpected);
+    this.#writer.resuming(MAIN, isExpected);
   }
 
   /**
@@ -188,7 +199,7 @@ export class MessageRouter {
    * @param filled true if the upstream has sent what was missed; undefined if it never does
    */
   onReady(filled: boolean | undefined): void {
-    this.#journals.back(MAIN, filled);
+    this.#writer.back(MAIN, filled);
   }
 
   /** Requests the subscriptions. Call once the requests that waited for the connection have gone out. */
@@ -202,13 +213,13 @@ export class MessageRouter {
    */
   onRotated(withdrawn: readonly number[]): void {
     const why = "the connection was rotated";
-    this.#journals.handedOver(why);
+    this.#writer.handedOver(why);
     this.#carryOut(this.#subscriptions.lost(why, withdrawn));
   }
 
   /** @param withdrawn as for `onRotated` */
   onLost(why: string, withdrawn: readonly number[]): void {
-    this.#journals.away(why);
+    this.#writer.away(why);
     this.#carryOut(this.#subscriptions.lost(why, withdrawn));
   }
 
@@ -237,7 +248,7 @@ export class MessageRouter {
    * @returns where the message that had these effects is kept. Messages after an agreement are others, that came before
    *   it, and may be this one again: none of them counts.
    */
-  #carryOut(effects: readonly SubscriptionEffect[], request?: UpstreamRequest): readonly KeptAt[] {
+  #carryOut(effects: readonly SubscriptionEffect[], request?: UpstreamRequest, tracked = false): readonly KeptAt[] {
     const places: KeptAt[] = [];
     let isAgreed = false;
     for (const effect of effects) {
@@ -254,19 +265,19 @@ export class MessageRouter {
           break;
         case "state":
           isAgreed ||= effect.state.phase === "active";
-          if (effect.state.phase === "active") this.#journals.back(effect.name);
-          if (effect.state.phase === "failed")
-            this.#journals.still(effect.name, effect.state.lastFailure?.detail ?? "");
+          if (effect.state.phase === "active") this.#writer.back(effect.name);
+          if (effect.state.phase === "failed") this.#writer.still(effect.name, effect.state.lastFailure?.detail ?? "");
           this.#env.post({ type: "subscription", upstream: this.#name, name: effect.name, state: effect.state });
           this.#agreements.onState(effect.name, effect.state);
           break;
         case "message": {
-          const seq = this.#journals.append(effect.name, effect.text, effect.kind, isAgreed ? undefined : request);
-          if (seq !== undefined && !isAgreed) places.push({ journal: effect.name, seq });
+          const { name, text, kind } = effect;
+          const seq = this.#writer.append(name, text, kind, isAgreed ? undefined : request, tracked);
+          if (seq !== undefined && !isAgreed) places.push({ journal: name, seq });
           break;
         }
         case "missed":
-          this.#journals.missed(effect.name, "more came before the upstream agreed than could be kept");
+          this.#writer.missed(effect.name, "more came before the upstream agreed than could be kept");
           break;
         case "removed": {
           const { removal: seq, failure } = effect;

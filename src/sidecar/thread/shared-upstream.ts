@@ -11,6 +11,7 @@ import {
 } from "../../cluster/member-messages.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type AskEnd, Forwarding, type ForwardingEffect, mayFollow } from "../../core/cluster/forwarding.ts";
+import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
 import { anotherConnection, failed, ownedElsewhere, unread } from "../../core/exchange/failures.ts";
 import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outcome.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
@@ -22,6 +23,7 @@ import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
+import { SharedLog } from "./shared-log.ts";
 import type { Upstream, UpstreamCommand } from "./upstream.ts";
 
 type HostMessage = CommandOf<"request" | "send">;
@@ -53,6 +55,8 @@ interface Taken {
 
 /** The time that a handover may take within the close step, in milliseconds. */
 const HANDOVER_MS = 1_000;
+/** The time within it for the log to take the last messages, in milliseconds. */
+const FLUSH_MS = 500;
 /** The rest of the close step's time for its report to cross to the host, in milliseconds. */
 const REPORT_MS = 30;
 /** Readiness outlasts an owner, or contact, by the lease and this time: a restart of NATS must not empty a balancer. */
@@ -80,8 +84,9 @@ export class SharedUpstream implements MemberUpstream {
   /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
   readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
-  /** Reads that wait for a message. */
-  readonly #reading = new Set<number>();
+  readonly log: SharedLog;
+  /** The address of our newest term. */
+  #address: string | undefined;
   #upstream: Upstream | undefined;
   /** The state of our own connection. */
   #own: UpstreamState = { phase: "idle", attempts: 0 };
@@ -105,12 +110,22 @@ export class SharedUpstream implements MemberUpstream {
     this.#member = member;
     this.#env = env;
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
+    this.log = new SharedLog(name, settings, member.engine, {
+      now: env.now,
+      work: env.work,
+      tally: env.tally,
+      report: (text) => env.post({ type: "report", upstream: name, report: { event: "clustered", text } }),
+      read: (command) => this.#upstream?.handle(command),
+      unread: (seq) => env.post({ type: "unread", upstream: name, seq, failure: unreadable }),
+      onRead: () => this.#postState(),
+    });
   }
 
   /** Begins to take part, once the upstream is there that is to be shared. */
   start(upstream: Upstream): void {
     this.#upstream = upstream;
     this.#member.add(this.#name, this);
+    this.log.start();
   }
 
   get isExclusive(): boolean {
@@ -148,11 +163,20 @@ export class SharedUpstream implements MemberUpstream {
         break;
       }
       case "read":
-        this.#read(command);
+        this.log.read(command);
         break;
       case "cancelRead":
-        this.#reading.delete(command.seq);
+        this.log.cancelRead(command.seq);
         this.#upstream?.handle(command);
+        break;
+      case "reply":
+      case "acknowledge":
+        if (this.#mayWrite) this.#upstream?.handle(command);
+        else this.#refuse(command);
+        break;
+      case "cancel":
+        this.#upstream?.handle(command);
+        this.log.end();
         break;
       case "drain":
         this.#drain(command);
@@ -168,6 +192,7 @@ export class SharedUpstream implements MemberUpstream {
       case "remove":
         this.#alarm.clear();
         this.#member.remove(this.#name);
+        this.log.end();
         this.#upstream?.handle(command);
         break;
       default:
@@ -175,13 +200,11 @@ export class SharedUpstream implements MemberUpstream {
     }
   }
 
-  #read(command: CommandOf<"read">): void {
-    if (!this.#mayWrite) {
-      this.#env.post({ type: "unread", upstream: this.#name, seq: command.seq, failure: ownedElsewhere });
-      return;
-    }
-    if (command.wait) this.#reading.add(command.seq);
-    this.#upstream?.handle(command);
+  /** Another replica has the connection. */
+  #refuse({ type, seq }: CommandOf<"reply" | "acknowledge">): void {
+    const common = { upstream: this.#name, seq };
+    if (type === "acknowledge") this.#env.post({ ...common, type: "acknowledged", answered: "elsewhere" });
+    else this.#env.post({ ...common, type: "settled", outcome: failed(ownedElsewhere, undefined) });
   }
 
   #drain(command: CommandOf<"drain">): void {
@@ -211,10 +234,6 @@ export class SharedUpstream implements MemberUpstream {
       case "late":
         if (this.#taken.has(message.seq)) this.#answer(message.seq, { type: "settled", outcome: message.outcome });
         else this.#env.post(message, alone);
-        break;
-      case "page":
-        this.#reading.delete(message.seq);
-        this.#env.post(message, alone);
         break;
       case "state":
         this.#own = message.state;
@@ -454,19 +473,25 @@ export class SharedUpstream implements MemberUpstream {
   own(): void {
     this.#env.work(() => {
       this.#env.tally.takeovers++;
+      const owner = this.#member.ownerOf(this.#name);
+      if (owner?.isSelf) {
+        this.#address = owner.address;
+        this.log.own(owner.term);
+      }
       this.#upstream?.own();
     }, undefined);
   }
 
   resign(why: string): void {
     this.#env.work(() => {
-      for (const seq of [...this.#reading]) this.#endReading(seq);
       this.#upstream?.resign(why);
+      this.log.resign();
     }, undefined);
   }
 
   released(address: string): void {
     this.#forwarding.onReleased(address);
+    if (address === this.#address) this.log.resign();
   }
 
   contactLost(): void {
@@ -480,6 +505,7 @@ export class SharedUpstream implements MemberUpstream {
       this.#postState();
       const owner = this.#member.ownerOf(this.#name);
       if (owner && !owner.isSelf) this.#handover?.done(owner.member);
+      if (owner) this.#noteHeard(owner);
     }, undefined);
   }
 
@@ -504,11 +530,10 @@ export class SharedUpstream implements MemberUpstream {
     this.#env.post({ type: "unusable", upstream: this.#name, detail: `the cluster: ${detail}` });
   }
 
-  /** The journal of this replica ends here: what follows is at the next owner. */
-  #endReading(seq: number): void {
-    this.#upstream?.handle({ type: "cancelRead", upstream: this.#name, seq });
-    this.#reading.delete(seq);
-    this.#env.post({ type: "unread", upstream: this.#name, seq, failure: ownedElsewhere });
+  /** The owner has said that it hears the upstream. */
+  #noteHeard(owner: OwnerView): void {
+    const phase = owner.isSelf ? this.#own.phase : owner.phase;
+    if (phase === "ready") this.log.heard(Date.now() - (owner.isSelf ? 0 : owner.heardMs));
   }
 
   #follow(): void {
@@ -529,6 +554,10 @@ export class SharedUpstream implements MemberUpstream {
 
   /** Reports the close once the next owner is known, or the time of the step has passed. */
   async #handOver(close: CloseCounts): Promise<void> {
+    if (this.#owns && this.log.unstored > 0) {
+      const leftMs = (this.#closesBy ?? 0) - this.#env.now();
+      await this.log.flush(Math.max(0, Math.min(leftMs / 2, FLUSH_MS)));
+    }
     this.#release();
     const handover = this.#member.hasOthers ? this.#handover : undefined;
     const left = (this.#closesBy ?? 0) - this.#env.now() - REPORT_MS;
@@ -567,7 +596,7 @@ export class SharedUpstream implements MemberUpstream {
       member: owner && (owner.isSelf ? this.#member.id : owner.member),
       self: isSelf,
       term: owner?.term,
-      serving: this.#serves(state.phase),
+      serving: this.#serves(state.phase) && this.log.hasRead,
     };
     return { ...state, owner: facts };
   }
@@ -585,9 +614,16 @@ export class SharedUpstream implements MemberUpstream {
     return {
       contactAgeMs: Number.isFinite(contactAgeMs) ? Math.round(contactAgeMs) : null,
       heardMs: owner === undefined ? null : owner.isSelf ? 0 : Math.round(owner.heardMs),
+      logLag: this.log.lag,
     };
   }
 }
+
+const unreadable: Failure = {
+  code: "upstream_down",
+  sent: "no",
+  detail: "this replica cannot read the messages that the cluster keeps at present",
+};
 
 function newHandover(now: () => number) {
   const began = now();

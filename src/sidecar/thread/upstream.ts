@@ -28,6 +28,7 @@ import { Framing } from "./framing.ts";
 import { traitsOf, withConfiguredRules } from "./load-protocol.ts";
 import type { Work } from "./mark.ts";
 import { MessageRouter } from "./message-router.ts";
+import type { SharedLog } from "./shared-log.ts";
 import type { MayWrite } from "./socket.ts";
 
 /** Services of the thread that an upstream lives on. */
@@ -42,6 +43,8 @@ export interface UpstreamEnvironment {
   threw(what: string, error: unknown): void;
   readonly network: Network;
   readonly budget: Budget;
+  /** The log of the messages of an upstream that replicas share; undefined without any. */
+  readonly log?: SharedLog | undefined;
   /** The fence of an upstream that replicas share; undefined without any. */
   readonly mayWrite?: MayWrite | undefined;
   /** Counts what the upstream does. */

@@ -118,7 +118,7 @@ export function serveThread(platform: ThreadPlatform): void {
       if (command.cluster) cluster ??= join(command.cluster, name);
       const joined = command.cluster && (await cluster);
       const shared = joined?.share(name, settings, { now, post, work, budget, tally });
-      const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence };
+      const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence, log: shared?.log };
       const env = { ...own, network: platform.network, budget, tally, trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);
       post({ type: "opened", upstream: name, protocol: upstream.traits });

@@ -394,6 +394,30 @@ function journalsOf(effects: readonly FoldEffect[]): Map<string, Journal> {
   return journals;
 }
 
+test("what comes before a term begins follows its beginning, with the marks that its writer gave it", () => {
+  const log = new Log();
+  const owner = new Owner(log);
+  assert.equal(owner.writer.append("", 1_000, "text", "dropped", 0), undefined);
+  owner.writer.gather();
+  assert.equal(owner.writer.append("", 1_000, "text", "a", 0, 7), undefined);
+  assert.equal(owner.writer.unstored, 1);
+  owner.begin(1);
+  assert.equal(owner.writer.unstored, 0);
+  const messages = foldOf(log.entries).filter((effect) => effect.type === "message");
+  assert.deepEqual(
+    messages.map(({ data, tag }) => [data, tag]),
+    [["a", 7]],
+  );
+});
+
+test("narrower bounds make room at once", () => {
+  const owner = new Owner(new Log());
+  owner.writer.gather();
+  for (const text of ["a", "b", "c"]) owner.writer.append("", 1_000, "text", text, 0);
+  owner.writer.resize({ count: 1, bytes: 1_000 });
+  assert.equal(owner.writer.unstored, 1);
+});
+
 test("a cursor of one replica goes on at another, which may have begun to read later", () => {
   const log = new Log();
   const owner = new Owner(log).begin(1);

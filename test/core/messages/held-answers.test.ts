@@ -30,6 +30,18 @@ test("an acknowledgement returns the answers to all messages of its journal up t
   assert.deepEqual([held.nextDeadline, held.counters.unanswered], [undefined, 0]);
 });
 
+test("a message that gets its number later keeps its answer", () => {
+  const held = new HeldAnswers();
+  held.hold(answer("one"), [at(1_000), at(1_001, "ticks")], 0);
+  held.move("", 1_000, 3);
+  assert.deepEqual(held.acknowledged("", 2), []);
+  held.move("ticks", 1_001, 1);
+  held.move("ticks", 9, 2);
+  assert.deepEqual(held.delivered("", [1_000]), []);
+  assert.deepEqual(frames(held.delivered("ticks", [1])), ["one"]);
+  assert.deepEqual(held.acknowledged("", 3), []);
+});
+
 test("an answer whose message is not delivered in time is dropped and counted", () => {
   const held = new HeldAnswers();
   held.hold(answer("late", 100), [at(1)], 0);

@@ -1,0 +1,22 @@
+/** Mutants of `src/sidecar/thread/shared-log.ts`. */
+export default {
+  tests: ["test/sidecar/thread/shared-log"],
+  mutants: [
+    ["a term begins before the log has been read", "|| this.#readUpTo < term.needs) return;", ") return;"],
+    ["a log that is lost is not begun again", "silence, begun: undefined }", "silence, begun: term.begun }"],
+    ["what was not stored is not told", "if (unstored > 0) this.#env", "if (unstored < 0) this.#env"],
+    ["a term that is older than the log's is not told", "if (isRefused) this.#tell(OUTDATED);", "void isRefused;"],
+    [
+      "a cursor that is ahead is not waited for",
+      "this.hasRead && newest && !isAhead",
+      "this.hasRead && newest",
+      { tests: ["test/cluster/log.test"] },
+    ],
+    [
+      "a request of the upstream's own is not known again",
+      "request: isTagged ? this.#tagged.get(tag) : undefined",
+      "request: undefined",
+      { tests: ["test/cluster/log.test"] },
+    ],
+  ],
+};

@@ -1,0 +1,182 @@
+/** Tests of the log that replicas share, over a message server in memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { UpstreamSettings } from "../../../src/config/schema.ts";
+import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
+import type { JournalEntry, Start } from "../../../src/core/messages/journal.ts";
+import { type Tally, tallyCells, tallyIn } from "../../../src/core/tally.ts";
+import type { FromThread, ReadCommand } from "../../../src/sidecar/contract.ts";
+import { Journals, MAIN } from "../../../src/sidecar/thread/journals.ts";
+import { SharedLog } from "../../../src/sidecar/thread/shared-log.ts";
+import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
+import { type Cleanup, until } from "../../support/until.ts";
+
+class Replica {
+  readonly log: SharedLog;
+  readonly journals: Journals;
+  readonly engine: MemoryEngine;
+  readonly tally: Tally = tallyIn(tallyCells());
+  readonly reports: string[] = [];
+  readonly #pages = new Map<number, (message: FromThread) => void>();
+  #seq = 0;
+
+  private constructor(t: Cleanup, server: MemoryServer, settings: UpstreamSettings) {
+    this.engine = server.join(`m${server.members.size}`);
+    const settle = (message: FromThread) => "seq" in message && this.#pages.get(message.seq)?.(message);
+    this.journals = new Journals("default", settings.messages, settle);
+    this.log = new SharedLog("default", settings, this.engine, {
+      now: () => performance.now(),
+      work: (work, argument) => work(argument),
+      tally: this.tally,
+      report: (text) => this.reports.push(text),
+      read: (command) => this.journals.read(command),
+      unread: (seq) => this.#pages.get(seq)?.({ type: "settled", upstream: "", seq, outcome: { type: "done" } }),
+      onRead: () => {},
+    });
+    this.log.attach(this.journals, () => {});
+    this.log.open(MAIN);
+    t.after(async () => this.log.end());
+  }
+
+  static async join(t: Cleanup, server: MemoryServer, messages = { count: 100, bytes: "1MiB" }): Promise<Replica> {
+    const replica = new Replica(t, server, upstreamSchema.parse({ url: "wss://example.org", messages }));
+    await replica.engine.connect({ contact: () => {}, fault: (error) => replica.reports.push(error.message) });
+    replica.log.start();
+    return replica;
+  }
+
+  say(...texts: string[]): void {
+    for (const text of texts) this.log.append(MAIN, text, "text");
+  }
+
+  async read(after: Start = "earliest"): Promise<readonly JournalEntry[]> {
+    const seq = ++this.#seq;
+    const command: ReadCommand = {
+      type: "read",
+      upstream: "default",
+      seq,
+      journal: MAIN,
+      after,
+      limit: 1_000,
+      where: [],
+      wait: false,
+    };
+    const message = await new Promise<FromThread>((resolve) => {
+      this.#pages.set(seq, resolve);
+      this.log.read(command);
+    });
+    assert.ok(message.type === "page" && typeof message.page !== "string", JSON.stringify(message));
+    return message.page.entries;
+  }
+
+  /** Waits until the newest entry is this text. */
+  async has(text: string): Promise<readonly JournalEntry[]> {
+    const newest = async () => {
+      const entries = await this.read();
+      const last = entries.at(-1);
+      return last && "data" in last && last.data === text ? { entries } : undefined;
+    };
+    return (await until(newest, { what: () => `${text}; ${this.reports.join()}` })).entries;
+  }
+}
+
+function textsOf(entries: readonly JournalEntry[]): readonly unknown[] {
+  return entries.map((entry) => ("gap" in entry ? `${entry.gap.reason} ${entry.gap.dropped}` : entry.data));
+}
+
+test("messages that come before the log has been read wait for it, and every replica has them", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(1);
+  one.say("a", "b");
+  assert.deepEqual(textsOf(await two.has("b")), ["a", "b"]);
+  const three = await Replica.join(t, server);
+  three.log.own(2);
+  three.say("c");
+  assert.deepEqual(textsOf(await one.has("c")), ["a", "b", "away null", "c"]);
+  assert.deepEqual(await one.read(), await two.read());
+});
+
+test("the next owner goes on behind one gap, and a late batch of the former one does not count", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(1);
+  one.say("a");
+  await two.has("a");
+  two.log.own(2);
+  two.say("b");
+  await two.has("b");
+  one.say("late");
+  two.say("c");
+  assert.deepEqual(textsOf(await one.has("c")), ["a", "away null", "b", "c"]);
+  assert.deepEqual(await one.read(), await two.read());
+});
+
+test("what waits for the message server is bounded, and a gap says how much was dropped", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server, { count: 5, bytes: "1MiB" });
+  const two = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await two.has("a");
+  server.stop();
+  for (let number = 0; number < 10; number++) one.say(String(number));
+  server.start();
+  // The first is on its way already.
+  assert.deepEqual(textsOf(await two.has("9")), ["a", "0", "overflow 4", "5", "6", "7", "8", "9"]);
+});
+
+test("a log that is lost while replicas run goes on under another epoch", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(1);
+  one.say("a");
+  await two.has("a");
+  const epoch = two.journals.epochOf(MAIN) as string;
+  server.stop({ isEmpty: true });
+  server.start();
+  await until(() => one.journals.epochOf(MAIN) !== epoch && two.journals.epochOf(MAIN) !== epoch, { what: "it" });
+  one.say("b");
+  await two.has("b");
+  const [gap] = await two.read({ epoch, seq: 1 });
+  assert.ok(gap && "gap" in gap && gap.gap.reason === "expired");
+  assert.deepEqual(await one.read(), await two.read());
+});
+
+test("an entry that cannot be read is passed over, and told", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  server.append("default", "x", new Uint8Array([9, 9]));
+  one.say("b");
+  await one.has("b");
+  assert.match(one.reports.join(), /malformed: too short/);
+  assert.equal(one.tally.holes, 0);
+});
+
+test("a term that is older than the log's is told, with its cure", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(7);
+  one.say("a");
+  await two.has("a");
+  two.log.own(2);
+  two.say("b");
+  await until(() => two.reports.some((each) => /newer terms .* delete its stream/.test(each)), { what: "a report" });
+});
+
+test("an owner that ends tells how much may not have been stored", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  await one.log.flush(1_000);
+  server.stop();
+  one.say("b", "c");
+  await one.log.flush(20);
+  one.log.end();
+  assert.deepEqual(one.reports, ["2 messages and gaps may not have been stored in the cluster's log"]);
+});
