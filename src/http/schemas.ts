@@ -145,6 +145,7 @@ export const upstreamStateSchema = z
         term: z.int().nullable().describe("the number of its term, which grows"),
         heard_ms: z.int().nullable().describe("since this replica heard it; 0 if it is this one"),
         contact_age_ms: z.int().nullable().describe("since the others certainly heard this replica; null if never"),
+        log_lag: z.int().nullable().describe("entries of the log of messages that it knows of and has not read yet"),
       })
       .optional()
       .describe("only in a cluster: the replica that has the connection, whose phase is shown"),

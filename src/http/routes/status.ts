@@ -241,6 +241,7 @@ function ownerJson({ member, self, term }: OwnerState, ages: UpstreamDetails["cl
     term: term ?? null,
     heard_ms: ages?.heardMs ?? null,
     contact_age_ms: ages?.contactAgeMs ?? null,
+    log_lag: ages?.logLag ?? null,
   };
 }
 
