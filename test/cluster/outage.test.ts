@@ -16,8 +16,8 @@ test("an outage of half a lease fails no request", { skip: lacksNats }, async (t
   const scene = await Scene.start({ t, lease: `${LEASE_MS}ms` });
   const load = new Load(scene, 20);
   await delay(200);
-  const killedAt = performance.now();
   await scene.nats.kill();
+  const killedAt = performance.now();
   await delay(OUTAGE_MS);
   await scene.nats.start();
   await delay(700);
