@@ -280,6 +280,8 @@ export interface JournalEpochs {
 export interface ThreadCluster {
   readonly settings: ClusterSettings;
   readonly replies: ReplySettings;
+  /** Once the service has started: a cluster that refuses us is reported, and dialled again. */
+  readonly keepsTrying?: boolean | undefined;
 }
 
 /** `ahead`: the cursor is of this epoch, but after its newest message. `nowhere`: there is no such journal. */

@@ -44,7 +44,7 @@ export class Sidecars {
   readonly #http: HttpSide;
   readonly #onFrame: FrameListener | undefined;
   readonly #tapeOf: TapeOf | undefined;
-  readonly #cluster: ThreadCluster | undefined;
+  #cluster: ThreadCluster | undefined;
   readonly #force = new AbortController();
   readonly #failing = deferred<Failure>();
   #exit: Promise<ExitReport> | undefined;
@@ -78,6 +78,7 @@ export class Sidecars {
     this.#startThread = startThread;
     this.#http = http;
     for (const [name, upstream] of settings) this.#serve(name, this.open(name, upstream));
+    this.#cluster &&= { ...this.#cluster, keepsTrying: true };
   }
 
   get upstreams(): ReadonlyMap<string, UpstreamClient> {

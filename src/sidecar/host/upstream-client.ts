@@ -403,6 +403,12 @@ export class UpstreamClient implements ThreadClient {
     else this.#thread.post(message);
   }
 
+  /** Only an upstream that was never open can fail the start. */
+  get #clusterNow(): ThreadCluster | undefined {
+    const cluster = this.#cluster;
+    return cluster && { ...cluster, keepsTrying: cluster.keepsTrying === true || this.protocol !== undefined };
+  }
+
   // Messages and events of the thread.
 
   openingMessages(): readonly ToThread[] {
@@ -415,7 +421,7 @@ export class UpstreamClient implements ThreadClient {
       epochs,
       memory: this.#budget.memory,
       tally: this.counts.cells,
-      cluster: this.#cluster,
+      cluster: this.#clusterNow,
       traces: this.#onFrame !== undefined,
       tapeBytes: this.#tape?.bytes,
     } as const;
@@ -540,7 +546,7 @@ export class UpstreamClient implements ThreadClient {
   }
 
   #onUnusable(detail: string): void {
-    this.#giveUp({ code: "invalid_config", sent: "no", detail: `${this.name}: the protocol: ${detail}` });
+    this.#giveUp({ code: "invalid_config", sent: "no", detail: `${this.name}: ${detail}` });
     this.#confirmations.skip();
   }
 

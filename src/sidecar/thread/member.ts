@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Bucket, Engine, EngineSettings, TakeRequest } from "../../cluster/engine.ts";
+import type { Bucket, Engine, EngineEvents, EngineSettings, TakeRequest } from "../../cluster/engine.ts";
 import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/member-messages.ts";
 import type { ClusterSettings } from "../../config/schema.ts";
 import type { Destination } from "../../core/cluster/forwarding.ts";
@@ -28,7 +28,7 @@ export interface MemberUpstream {
   released(address: string): void;
   /** Something may have changed: the owner, what it says of itself, or our contact with the cluster. */
   look(): void;
-  /** A mistake in the configuration of the cluster. */
+  /** A mistake in the configuration of the cluster, which ends the start. */
   fail(detail: string): void;
 }
 
@@ -45,6 +45,7 @@ const RESIGNED = {
   removed: "the upstream was removed",
 } as const;
 
+const REFUSED_PAUSE_MS = 5_000;
 const OWNERS: Bucket = "owner";
 /** The longest request or answer, in bytes: far above what `limits` allow in practice. */
 const MESSAGE_BYTES = 128 * 1024 * 1024;
@@ -55,6 +56,8 @@ export class ClusterMember {
   readonly #id: string;
   readonly #ownership: Ownership;
   readonly #upstreams = new Map<string, MemberUpstream>();
+  /** From one attempt to the next at a cluster that refuses us. */
+  readonly #pauseMs: number;
   /** By address, the functions that stop answering there. */
   readonly #answering = new Map<string, () => void>();
   /** When each other member was heard, or first heard of. */
@@ -66,21 +69,29 @@ export class ClusterMember {
   #timer: NodeJS.Timeout | undefined;
   #hasEnded = false;
   #reported: string | undefined;
+  /** Why the cluster refuses us. */
+  #refusal: string | undefined;
 
   constructor(id: string, lease: number, engine: Engine, env: MemberEnvironment) {
     this.#id = id;
     this.#lease = lease;
     this.#engine = engine;
     this.#env = env;
+    this.#pauseMs = Math.min(lease, REFUSED_PAUSE_MS);
     const chance = { unit: Math.random, address: randomName };
     this.#ownership = new Ownership(id, lease, chance);
   }
 
-  /** Connects, and goes on trying. A mistake of configuration is reported to every upstream. */
-  start(): void {
+  /**
+   * Connects, and goes on trying.
+   *
+   * @param keepsTrying after a mistake of configuration, too, which otherwise fails every upstream
+   */
+  start(keepsTrying: boolean): void {
     this.#engine.onBeat((bytes) => this.#hear(bytes));
     const events = {
       contact: (isThere: boolean) => {
+        if (isThere) this.#refusal = undefined;
         this.#report(isThere ? "the cluster's message server is there" : "the cluster's message server is lost");
         this.#contactSince = isThere ? this.#env.now() : Number.POSITIVE_INFINITY;
         this.#carryOut(isThere ? this.#ownership.connected(this.#now) : this.#ownership.disconnected(this.#now));
@@ -88,10 +99,29 @@ export class ClusterMember {
       },
       fault: ({ message }: Error) => this.#report(message),
     };
-    this.#engine.connect(events).catch((error: Error) => {
-      if (this.#hasEnded) return;
-      for (const upstream of this.#upstreams.values()) upstream.fail(error.message);
-    });
+    void this.#connect(events, keepsTrying);
+  }
+
+  async #connect(events: EngineEvents, keepsTrying: boolean): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#engine.connect(events);
+      } catch (error) {
+        if (this.#hasEnded) return;
+        this.#refused((error as Error).message, keepsTrying);
+      }
+      if (!keepsTrying) return;
+      await new Promise((resolve) => setTimeout(resolve, this.#pauseMs).unref());
+    }
+  }
+
+  #refused(why: string, keepsTrying: boolean): void {
+    this.#refusal = why;
+    if (keepsTrying) this.#report(why);
+    for (const upstream of this.#upstreams.values()) {
+      if (keepsTrying) upstream.look();
+      else upstream.fail(why);
+    }
   }
 
   get id(): string {
@@ -143,7 +173,7 @@ export class ClusterMember {
       const { term, address } = owner;
       return this.#ownership.mayWrite(name, now) ? { type: "self", term, address } : { type: "none", why: DOUBTFUL };
     }
-    if (!this.#ownership.isInContact(now)) return { type: "none", why: OUT_OF_CONTACT };
+    if (!this.#ownership.isInContact(now)) return { type: "none", why: this.#refusal ?? OUT_OF_CONTACT };
     if (!owner) return { type: "none", why: "no replica owns it" };
     if (owner.isSuspect) return { type: "none", why: "the replica that owns it is not heard" };
     return { type: "other", term: owner.term, address: owner.address };
@@ -306,20 +336,20 @@ const OUT_OF_CONTACT = "this replica has no contact with the others";
 
 /** Joins the cluster. */
 export async function startMember(
-  { settings, replies }: ThreadCluster,
+  { settings, replies, keepsTrying = false }: ThreadCluster,
   env: MemberEnvironment,
 ): Promise<ClusterMember> {
   const { natsEngine } = await import("../../cluster/nats.ts");
   const member = randomName();
   const engine = natsEngine(engineSettings(settings, replies, member));
   const started = new ClusterMember(member, settings.lease, engine, env);
-  started.start();
+  started.start(keepsTrying);
   return started;
 }
 
 function engineSettings(settings: ClusterSettings, replies: ThreadCluster["replies"], member: string): EngineSettings {
   const { servers, name: cluster, replicas, credentials_file: credentials, ca_file: ca } = settings;
-  return {
+  const common = {
     servers,
     cluster,
     member,
@@ -328,7 +358,14 @@ function engineSettings(settings: ClusterSettings, replies: ThreadCluster["repli
     keptBytes: replies.bytes,
     messageBytes: MESSAGE_BYTES,
     ...(credentials !== undefined && { credentials: () => readFileSync(credentials, "utf8") }),
-    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
+  };
+  if (ca === undefined) return common;
+  return {
+    ...common,
+    /** Read at each connection, like the credentials. */
+    get ca() {
+      return readFileSync(ca, "utf8");
+    },
   };
 }
 

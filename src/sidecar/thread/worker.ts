@@ -116,7 +116,7 @@ export function serveThread(platform: ThreadPlatform): void {
           : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
       const tally = tallyIn(cells);
       if (command.cluster) cluster ??= join(command.cluster, name);
-      const joined = command.cluster && (await cluster);
+      const joined = command.cluster && (await cluster?.catch(notJoined));
       const shared = joined?.share(name, settings, { now, post, work, budget, tally });
       const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence, log: shared?.log };
       const env = { ...own, network: platform.network, budget, tally, trace, tape };
@@ -126,7 +126,8 @@ export function serveThread(platform: ThreadPlatform): void {
       else if (!settings.template) work(() => upstream.start(), undefined);
       return { upstream, handle: (each) => (shared ?? upstream).handle(each) };
     } catch (error) {
-      post({ type: "unusable", upstream: name, detail: error instanceof Error ? error.message : String(error) });
+      const detail = error instanceof Error ? error.message : String(error);
+      post({ type: "unusable", upstream: name, detail: error instanceof NotJoined ? detail : `the protocol: ${detail}` });
       return undefined;
     }
   };
@@ -203,6 +204,13 @@ export function serveThread(platform: ThreadPlatform): void {
   port.on("message", receiver(now, handle));
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
+}
+
+/** The cluster could not be joined. */
+class NotJoined extends Error {}
+
+function notJoined(error: unknown): never {
+  throw new NotJoined(`the cluster: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 /** The time for the last answers to other members to be sent, in milliseconds. */
