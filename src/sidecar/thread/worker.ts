@@ -127,7 +127,11 @@ export function serveThread(platform: ThreadPlatform): void {
       return { upstream, handle: (each) => (shared ?? upstream).handle(each) };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
-      post({ type: "unusable", upstream: name, detail: error instanceof NotJoined ? detail : `the protocol: ${detail}` });
+      post({
+        type: "unusable",
+        upstream: name,
+        detail: error instanceof NotJoined ? detail : `the protocol: ${detail}`,
+      });
       return undefined;
     }
   };
