@@ -113,6 +113,7 @@ function describe(disconnect: Disconnect): string {
     case "unclosed":
       return `the upstream did not finish the close handshake within ${disconnect.withinMs} ms`;
     case "resigned":
+      return `the connection was broken off: ${disconnect.detail}`;
     case "renewed":
       return `the connection was renewed: ${disconnect.detail}`;
   }

@@ -103,6 +103,7 @@ const mentions: readonly [Disconnect, ...RegExp[]][] = [
   [{ reason: "greeting", rejected: false, detail: "step 3" }, /greeting failed/, /step 3/],
   [{ reason: "unclosed", withinMs: 2_000 }, /close handshake/, /\b2000 ms\b/],
   [{ reason: "renewed", detail: "a reply is owed" }, /renewed/, /a reply is owed/],
+  [{ reason: "resigned", detail: "the lease ended" }, /^the connection was broken off: /, /the lease ended/],
 ];
 
 test("descriptions are distinct and name the numbers and settings that matter", () => {
