@@ -11,7 +11,7 @@ const TOKENS = ["SIDESOCKET_TOKEN", "SIDESOCKET_SHUTDOWN_TOKEN"] as const;
 
 /** @returns the flags that have a secret written out */
 export function exposedFlags(flags: Flags): readonly string[] {
-  return settingsWithSecrets(flags, {});
+  return [...new Set(settingsWithSecrets(flags, {}))];
 }
 
 /**
@@ -25,7 +25,9 @@ export function exposedVariables(env: Environment, named: readonly string[]): re
 
 function settingsWithSecrets(flags: Flags, env: Environment): readonly string[] {
   const headers = readSetting("upstream-header", flags, env).filter(({ value }) => isSecretHeader(value));
-  const urls = readSetting("upstream", flags, env).filter(({ value }) => isSecretUrl(value));
+  const urls = (["upstream", "cluster"] as const)
+    .flatMap((name) => readSetting(name, flags, env))
+    .filter(({ value }) => isSecretUrl(value));
   const subprotocols = readSetting("subprotocol", flags, env).filter(
     ({ value }) => isSecretName(value) && isWrittenOut(value),
   );

@@ -191,13 +191,15 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
 
   const shown = exposedFlags(flags);
   if (shown.length > 0) {
-    const cure = "use a variable or, better, a file: ${file:…} in a configuration";
+    const files = cureOf(shown, "--cluster", "${file:…} in a configuration", "--cluster-credentials-file");
+    const cure = `use a variable or, better, a file: ${files}`;
     warn(`${shown.join(", ")}: other users see a secret on the command line in the list of processes: ${cure}`);
   }
   const secretVariables = [...(file?.secretVariables ?? []), ...overrides.variables];
   const exposed = exposedVariables(env, secretVariables);
   if (exposed.length > 0) {
-    const cure = "use files: SIDESOCKET_TOKEN_FILE, ${file:…}";
+    const of = ["SIDESOCKET_CLUSTER_SERVERS", "SIDESOCKET_TOKEN_FILE, ${file:…}"] as const;
+    const cure = `use files: ${cureOf(exposed, ...of, "SIDESOCKET_CLUSTER_CREDENTIALS_FILE")}`;
     warn(`${exposed.join(", ")}: other processes of this user can read a secret in the environment: ${cure}`);
   }
 
@@ -305,6 +307,12 @@ function findSocket(path: string, folder: string, from: string): string {
   if (Buffer.byteLength(found) > SOCKET_PATH_MAX)
     throw new ConfigError(`${from}: ${found} is longer than ${SOCKET_PATH_MAX} bytes: choose a shorter one`);
   return found;
+}
+
+/** The cure of secrets in plain sight, with another one for those of a cluster. */
+function cureOf(places: readonly string[], cluster: string, usual: string, ofCluster: string): string {
+  const others = places.some((place) => place !== cluster);
+  return [...(others ? [usual] : []), ...(places.includes(cluster) ? [ofCluster] : [])].join(", ");
 }
 
 /** Finds the files that `cluster` names. They must exist before anything starts. */

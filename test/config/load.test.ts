@@ -491,6 +491,15 @@ test("secrets on the command line and in the environment are warned of by name, 
   assert.deepEqual(await shown({ upstream: `${upstream}/?token=c4n4ry` }), [true, "--upstream"]);
   assert.deepEqual(await shown({ upstream: "wss://me:c4n4ry@example.org" }), [true, "--upstream"]);
   assert.deepEqual(await shown({ upstream, "upstream-header": ["X-Version: 7"] }), [false]);
+  const cluster = ["nats://c4n4ry@a", "nats://me:c4n4ry@b"];
+  assert.deepEqual(await shown({ upstream, cluster }), [true, "--cluster"]);
+  assert.deepEqual(await shown({ upstream }, { SIDESOCKET_CLUSTER_SERVERS: cluster.join(",") }), [
+    false,
+    "SIDESOCKET_CLUSTER_SERVERS",
+  ]);
+  assert.deepEqual(await shown({ upstream, cluster: ["nats://a"] }), [false]);
+  const { warnings } = await load({ flags: { upstream, cluster } });
+  assert.match(warnings.join(), /a file: --cluster-credentials-file$/);
   assert.deepEqual(await shown({ upstream, "upstream-header": ["Authorization: Bearer ${KEY}"] }, { KEY: "c4n4ry" }), [
     false,
     "KEY",
