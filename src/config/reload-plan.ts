@@ -96,7 +96,8 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   // It has a connection from then on, or none any more.
   template: "replaced",
   owner: "replaced",
-  handover: "in_place",
+  // Members claim an upstream by the handover that it had when they began to share it.
+  handover: "replaced",
   close_code: "in_place",
 };
 

@@ -71,6 +71,15 @@ for (const [key, [means, ...values]] of Object.entries(CHANGED)) {
   });
 }
 
+test("another owner or handover is another part in the cluster", async () => {
+  const shared = (settings: Plain) =>
+    load({ cluster: { servers: ["nats://nats"] }, upstreams: { a: { url, ...settings } } });
+  const before = await shared({});
+  for (const after of [await shared({ owner: "each" }), await shared({ handover: "overlap" })])
+    for (const plan of [planReload(before, after), planReload(after, before)])
+      assert.deepEqual([...plan.upstreams], [["a", "replaced"]]);
+});
+
 test("a limit of the socket, and a heartbeat, need a new connection", async () => {
   const plan = async (settings: Plain) => planReload(await one(), await one(settings)).upstreams.get("a");
   assert.equal(await plan({ limits: { reply_bytes: "1MiB" } }), "rotated");
