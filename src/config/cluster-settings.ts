@@ -6,6 +6,8 @@ import { duration } from "./units.ts";
 /** Below it, a pause of the process or of the network changes owners. */
 const LEASE_MIN_MS = 500;
 const LEASE_MAX_MS = 60_000;
+/** The shortest age that a stream of NATS can have. */
+const KEEP_MIN_MS = 100;
 
 function isServer(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -70,15 +72,22 @@ interface InCluster {
   readonly owner?: "one" | "each" | undefined;
   readonly handover?: unknown;
   readonly webhooks: readonly unknown[];
+  readonly template: boolean;
 }
 
 interface Clustered {
+  readonly replies: { readonly keep: number };
   readonly cluster?: unknown;
   readonly upstreams?: Readonly<Record<string, InCluster>> | undefined;
 }
 
+interface Fault {
+  readonly path: readonly string[];
+  readonly what: string;
+}
+
 /** The settings that need a cluster, and those that a cluster does not take. */
-export function clusterFaults({ cluster, upstreams }: Clustered): readonly { path: readonly string[]; what: string }[] {
+export function clusterFaults({ cluster, upstreams, replies }: Clustered): readonly Fault[] {
   if (cluster === undefined) {
     return Object.entries(upstreams ?? {}).flatMap(([name, settings]) =>
       (["owner", "handover"] as const)
@@ -87,18 +96,33 @@ export function clusterFaults({ cluster, upstreams }: Clustered): readonly { pat
     );
   }
   if (upstreams === undefined) return [{ path: ["upstreams"], what: DEMO }];
-  return Object.entries(upstreams)
-    .filter(([, { owner, webhooks }]) => owner !== "each" && webhooks.length > 0)
-    .map(([name]) => ({ path: ["upstreams", name, "webhooks"], what: NO_WEBHOOKS }));
+  const ofUpstreams = Object.entries(upstreams).flatMap(([name, settings]) =>
+    faultsOf(settings).map(([key, what]) => ({ path: ["upstreams", name, key], what })),
+  );
+  return replies.keep < KEEP_MIN_MS ? [...ofUpstreams, { path: ["replies", "keep"], what: SHORT_KEEP }] : ofUpstreams;
+}
+
+/** @returns keys of the upstream, each with its fault */
+function faultsOf({ owner, handover, webhooks, template }: InCluster): readonly (readonly [string, string])[] {
+  if (template) {
+    return Object.entries({ owner, handover })
+      .filter(([, value]) => value !== undefined)
+      .map(([key]) => [key, NO_OWNER]);
+  }
+  if (owner === "each") return handover === undefined ? [] : [["handover", NO_HANDOVER]];
+  return webhooks.length > 0 ? [["webhooks", NO_WEBHOOKS]] : [];
 }
 
 const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
 const DEMO = "is missing: the demo has no upstream that replicas could share";
+const SHORT_KEEP = `must be at least ${KEEP_MIN_MS}ms with \`cluster\`: NATS keeps nothing for less`;
+const NO_OWNER = "is not for a template, whose instances stay with the replica that opened them: leave it out";
+const NO_HANDOVER = "is for an upstream with one owner, and this one has owner: each: leave one of them out";
 const NO_WEBHOOKS =
   "cannot be pushed to by several replicas so far: set owner: each, or read the messages at any replica";
 
 /** A warning about what stays with one replica; undefined if nothing of the upstream does. */
-export function staysAlone({ owner, template, instances }: InCluster & { template: boolean; instances?: unknown }) {
+export function staysAlone({ owner, template, instances }: InCluster & { instances?: unknown }) {
   if (owner === "each" || (!template && !instances)) return undefined;
   return "its instances stay with the replica that opened them: send their callers to that one";
 }

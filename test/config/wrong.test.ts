@@ -70,6 +70,18 @@ const FILES: readonly Row[] = [
     "upstreams: { a: { url: wss://a.example, owner: each } }",
     "1:48: upstreams.a.owner: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
   ],
+  [
+    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, owner: each, handover: overlap } }",
+    "2:64: upstreams.a.handover: is for an upstream with one owner, and this one has owner: each: leave one of them out",
+  ],
+  [
+    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, headers: { x: '${param:p}' }, params: { p: x }, instances: {}, handover: overlap } }",
+    "2:114: upstreams.a.handover: is not for a template, whose instances stay with the replica that opened them: leave it out",
+  ],
+  [
+    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example } }\nreplies: { keep: 99ms }",
+    "3:18: replies.keep: must be at least 100ms with `cluster`: NATS keeps nothing for less",
+  ],
   ['{\n "listen": {\n  "port": "x" } }', "3:11: listen.port: must be a whole number from 0 to 65535"],
 ];
 
