@@ -144,7 +144,10 @@ export const upstreamStateSchema = z
         self: z.boolean().describe("true if it is this replica"),
         term: z.int().nullable().describe("the number of its term, which grows"),
         heard_ms: z.int().nullable().describe("since this replica heard it; 0 if it is this one"),
-        contact_age_ms: z.int().nullable().describe("since the others certainly heard this replica; null if never"),
+        contact_age_ms: z
+          .int()
+          .nullable()
+          .describe("since the others certainly heard this replica, or since its start if they never did"),
         log_lag: z.int().nullable().describe("entries of the log of messages that it knows of and has not read yet"),
       })
       .optional()

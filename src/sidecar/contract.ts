@@ -324,8 +324,8 @@ export interface ThreadDetails {
 
 /** How far a replica is behind its cluster. Ages are in milliseconds. */
 export interface ClusterAges {
-  /** Since this replica was certainly heard by the others; null without contact. */
-  readonly contactAgeMs: number | null;
+  /** Since this replica was certainly heard by the others, or since its start if it never was. */
+  readonly contactAgeMs: number;
   /** Since the owner was heard; null if there is none. */
   readonly heardMs: number | null;
   /** Entries of the shared log that this replica knows of and has not read yet. */

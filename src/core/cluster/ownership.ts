@@ -26,6 +26,7 @@ export class Ownership {
   #connectedAt: Instant | undefined;
   /** The moment when the newest of our beats that came back was sent. */
   #contact: Instant | undefined;
+  #otherHeardAt = Number.NEGATIVE_INFINITY;
   #listeningSince = Number.NEGATIVE_INFINITY;
   #beatAt = Number.NEGATIVE_INFINITY;
   #beatText = "";
@@ -55,7 +56,18 @@ export class Ownership {
 
   /** Infinity without contact. */
   contactAgeMs(now: Instant): number {
-    return this.#connectedAt && this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
+    const isOfNow = this.#connectedAt && this.#contact && this.#contact.ms >= this.#connectedAt.ms;
+    return isOfNow ? this.lastContactAgeMs(now) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Of the last contact, though it may be lost since; Infinity if there was none yet. */
+  lastContactAgeMs(now: Instant): number {
+    return this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
+  }
+
+  /** True if another member was heard within the lease, and so could take over an upstream that we give up. */
+  hasOthers(now: Instant): boolean {
+    return now.ms - this.#otherHeardAt < this.#times.lease;
   }
 
   /** @param isExclusive true if the upstream bears one connection only: its owner must prove that it can write */
@@ -98,7 +110,6 @@ export class Ownership {
   disconnected(now: Instant): readonly OwnershipEffect[] {
     return this.#step(now, () => {
       this.#connectedAt = undefined;
-      this.#contact = undefined;
     });
   }
 
@@ -170,6 +181,7 @@ export class Ownership {
   }
 
   #hearOther({ member, owned, released }: Beat, now: Instant): void {
+    this.#otherHeardAt = now.ms;
     for (const entry of released) this.#upstreams.get(entry.upstream)?.hearRelease(entry, now);
     for (const entry of owned) this.#upstreams.get(entry.upstream)?.hearOwner(member, entry, now);
   }

@@ -300,8 +300,8 @@ const CLUSTER: readonly MetricFamily[] = [
   shared(
     "gauge",
     "sidesocket_cluster_contact_age_seconds",
-    "Time since this replica was certainly heard by the others.",
-    ({ details }) => seconds(details?.cluster?.contactAgeMs ?? undefined),
+    "Time since this replica was certainly heard by the others, or since its start if it never was.",
+    ({ details }) => seconds(details?.cluster?.contactAgeMs),
   ),
   shared(
     "counter",

@@ -6,7 +6,7 @@ import type { Bucket, Engine, EngineEvents, EngineSettings, TakeRequest } from "
 import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/member-messages.ts";
 import type { ClusterSettings } from "../../config/schema.ts";
 import type { Destination } from "../../core/cluster/forwarding.ts";
-import type { Instant } from "../../core/cluster/lease.ts";
+import { ageOf, type Instant } from "../../core/cluster/lease.ts";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import type { Beat, OwnershipEffect, OwnerValue } from "../../core/cluster/ownership-messages.ts";
 import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
@@ -56,6 +56,7 @@ export class ClusterMember {
   readonly #id: string;
   readonly #ownership: Ownership;
   readonly #upstreams = new Map<string, MemberUpstream>();
+  readonly #startedAt: Instant;
   /** From one attempt to the next at a cluster that refuses us. */
   readonly #pauseMs: number;
   /** By address, the functions that stop answering there. */
@@ -77,6 +78,7 @@ export class ClusterMember {
     this.#lease = lease;
     this.#engine = engine;
     this.#env = env;
+    this.#startedAt = this.#now;
     this.#pauseMs = Math.min(lease, REFUSED_PAUSE_MS);
     const chance = { unit: Math.random, address: randomName };
     this.#ownership = new Ownership(id, lease, chance);
@@ -132,9 +134,15 @@ export class ClusterMember {
     return this.#engine;
   }
 
-  /** Milliseconds since a beat was sent that has come back; Infinity without contact. */
+  /** Milliseconds since a beat was sent that has come back, or since the start if none has. */
   get contactAgeMs(): number {
-    return this.#ownership.contactAgeMs(this.#now);
+    const now = this.#now;
+    return Math.min(this.#ownership.lastContactAgeMs(now), ageOf(this.#startedAt, now));
+  }
+
+  /** True if another member could take over what this one gives up. */
+  get hasOthers(): boolean {
+    return this.#ownership.hasOthers(this.#now);
   }
 
   add(name: string, upstream: MemberUpstream): void {

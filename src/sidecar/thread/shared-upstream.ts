@@ -559,9 +559,10 @@ export class SharedUpstream implements MemberUpstream {
       await this.log.flush(Math.max(0, Math.min(leftMs / 2, FLUSH_MS)));
     }
     this.#release();
-    const handover = this.#member.hasOthers ? this.#handover : undefined;
+    const handover = this.#handover;
     const left = (this.#closesBy ?? 0) - this.#env.now() - REPORT_MS;
-    const result = handover && (await handover.within(Math.max(0, Math.min(left, HANDOVER_MS))));
+    const waitMs = this.#member.hasOthers ? Math.max(0, Math.min(left, HANDOVER_MS)) : 0;
+    const result = handover && (await handover.within(waitMs));
     this.#env.post({ type: "closed", upstream: this.#name, close: { ...close, ...(result && { handover: result }) } });
   }
 
@@ -610,9 +611,8 @@ export class SharedUpstream implements MemberUpstream {
 
   get #details() {
     const owner = this.#member.ownerOf(this.#name);
-    const { contactAgeMs } = this.#member;
     return {
-      contactAgeMs: Number.isFinite(contactAgeMs) ? Math.round(contactAgeMs) : null,
+      contactAgeMs: Math.round(this.#member.contactAgeMs),
       heardMs: owner === undefined ? null : owner.isSelf ? 0 : Math.round(owner.heardMs),
       logLag: this.log.lag,
     };

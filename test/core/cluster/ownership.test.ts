@@ -329,3 +329,25 @@ test("contact needs the client's word and a beat that was sent since", () => {
   member.take(member.ownership.hear(old, member.now));
   assert.equal(member.ownership.isInContact(member.now), false);
 });
+
+test("the age of the last contact grows while there is none, though it counts for nothing then", () => {
+  const member = owner();
+  assert.ok(member.ownership.lastContactAgeMs(member.now) <= 500);
+  member.take(member.ownership.disconnected(member.now));
+  member.pass(5_000, false);
+  assert.ok(member.ownership.lastContactAgeMs(member.now) >= 5_000);
+  assert.equal(member.ownership.isInContact(member.now), false);
+  member.connect(false);
+  assert.equal(member.ownership.contactAgeMs(member.now), Number.POSITIVE_INFINITY);
+  member.connect();
+  assert.equal(member.ownership.lastContactAgeMs(member.now), 0);
+});
+
+test("a member knows for the lease that there is another", () => {
+  const member = owner();
+  assert.equal(member.ownership.hasOthers(member.now), false);
+  member.hearRelease(0);
+  assert.equal(member.ownership.hasOthers(member.now), true);
+  member.pass(LEASE_MS);
+  assert.equal(member.ownership.hasOthers(member.now), false);
+});
