@@ -64,14 +64,22 @@ async function isMade(
   await demandNeeds({ net: settings.servers.map(addressOf), read: [], write: [] }, []);
   const engine = natsEngine(settings);
   const fault = ({ message }: Error) => errorLines.push(`${message}\n`);
-  const timer = setTimeout(() => engine.end(0), WITHIN_MS);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    void engine.end(0);
+  }, WITHIN_MS);
   try {
     // Makes the buckets.
     await engine.connect({ contact: () => {}, fault });
     await Promise.all(upstreams.map(([name, { messages }]) => engine.openLog(name, logLimits(messages), WITHIN_MS)));
     return true;
   } catch (error) {
-    fault(error as Error);
+    fault(
+      isLate
+        ? new Error(`no server of the cluster was reached within ${WITHIN_MS / 1_000} s, or none that answered`)
+        : (error as Error),
+    );
     return false;
   } finally {
     clearTimeout(timer);
