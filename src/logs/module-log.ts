@@ -19,6 +19,7 @@ function logReport(
   const facts = { upstream, module: modules.join(" "), [event]: text };
   if (event === "printed") log.info(`upstream ${upstream}: its module printed`, facts);
   else if (event === "threw") log.error(`upstream ${upstream}: its module threw`, facts);
-  else if (event === "clustered") log.warn(`upstream ${upstream}: its cluster`, { upstream, [event]: text });
+  else if (event === "clustered") log.info(`upstream ${upstream}: ${text}`, { upstream });
+  else if (event === "cluster_fault") log.warn(`upstream ${upstream}: ${text}`, { upstream });
   else log.error("the sidecar's thread dies", facts);
 }

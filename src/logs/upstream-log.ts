@@ -16,6 +16,11 @@ export function logUpstream(client: UpstreamClient, good: "info" | "debug" = "in
   const url = redactUrl(settings.url);
   let before: KnownState = client.state;
   client.onState((state) => {
+    const isSame = (["phase", "attempts", "lastError", "retryInMs"] as const).every(
+      (key) => state[key] === before[key],
+    );
+    // Only the owner has changed, of which the thread has told.
+    if (isSame) return;
     const isNews = state.lastError !== before.lastError;
     const service = isDown(state) ? `; ${served(client.state, before)}` : "";
     before = client.state;

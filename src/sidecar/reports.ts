@@ -40,11 +40,12 @@ export interface KnownState extends UpstreamState {
 /**
  * - `printed`: a user's module wrote to the console or to a standard stream.
  * - `threw`: an exception of a user's module, which was caught.
- * - `clustered`: something that an operator should know of the cluster: a missing right, a lost message server.
+ * - `clustered`: something happened in the cluster: the upstream has another owner, or the message server is there.
+ * - `cluster_fault`: something is wrong with the cluster: a missing right, a lost message server.
  * - `dying`: an exception that nothing caught, or `process.exit`, of which the thread dies.
  */
 export interface ThreadReport {
-  readonly event: "printed" | "threw" | "clustered" | "dying";
+  readonly event: "printed" | "threw" | "clustered" | "cluster_fault" | "dying";
   readonly text: string;
 }
 

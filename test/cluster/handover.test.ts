@@ -22,7 +22,14 @@ for (const handover of ["after_close", "overlap"] as const) {
       load.skipped.add(owner);
       // A balancer takes it out before it is stopped; what it has is still answered.
       await delay(30);
+      const replica = scene.replicas[owner];
       const { report } = await scene.stop(owner);
+      const texts = replica?.log().map((each) => String(each["message"])) ?? [];
+      // What another owner said of itself comes before.
+      const ofExit = texts.slice(texts.indexOf("SIGTERM received"));
+      const said = (pattern: RegExp) => ofExit.filter((each) => pattern.test(each)).length;
+      assert.deepEqual([said(/^upstream default: closed/), said(/this replica gives it up/)], [1, 1]);
+      assert.equal(texts.filter((each) => /this replica owns it, in term \d+$/.test(each)).length, 1);
       reports.push(...closesIn(report));
       await scene.replace(owner);
       load.skipped.delete(owner);

@@ -50,6 +50,7 @@ test("an upstream that a reload adds waits for a server that refuses it", { skip
 
   await nats.kill();
   await JetStream.start({ t, port: nats.port });
+  await product.line((each) => each["log.level"] === "info" && /b: .*server is there$/.test(String(each["message"])));
   await until(async () => (await product.state("b"))["phase"] === "ready", {
     within: 8_000,
     what: () => product.stderr(),

@@ -34,8 +34,8 @@ export interface MemberUpstream {
 
 export interface MemberEnvironment {
   now(): number;
-  /** A text for the log alone. */
-  report(text: string): void;
+  /** A text for the log alone: news, or a fault. */
+  report(event: "clustered" | "cluster_fault", text: string): void;
 }
 
 const RESIGNED = {
@@ -94,7 +94,8 @@ export class ClusterMember {
     const events = {
       contact: (isThere: boolean) => {
         if (isThere) this.#refusal = undefined;
-        this.#report(isThere ? "the cluster's message server is there" : "the cluster's message server is lost");
+        if (isThere) this.#report("the cluster's message server is there", "clustered");
+        else this.#report("the cluster's message server is lost");
         this.#contactSince = isThere ? this.#env.now() : Number.POSITIVE_INFINITY;
         this.#carryOut(isThere ? this.#ownership.connected(this.#now) : this.#ownership.disconnected(this.#now));
         if (!isThere) for (const upstream of this.#upstreams.values()) upstream.contactLost();
@@ -204,11 +205,6 @@ export class ClusterMember {
     return now - Math.max(this.#heard.get(member) ?? now, this.#contactSince) > this.#lease;
   }
 
-  /** True if another member may take an upstream over. */
-  get hasOthers(): boolean {
-    return [...this.#heard.keys()].some((member) => !this.isSilent(member));
-  }
-
   get #now(): Instant {
     return { ms: this.#env.now(), wallMs: Date.now() };
   }
@@ -227,8 +223,8 @@ export class ClusterMember {
   }
 
   /** Reports the same text once in a row: a member of another version sends beats all the time. */
-  #report(text: string): void {
-    if (text !== this.#reported) this.#env.report(text);
+  #report(text: string, event: "clustered" | "cluster_fault" = "cluster_fault"): void {
+    if (text !== this.#reported) this.#env.report(event, text);
     this.#reported = text;
   }
 

@@ -91,6 +91,8 @@ export class SharedUpstream implements MemberUpstream {
   /** The state of our own connection. */
   #own: UpstreamState = { phase: "idle", attempts: 0 };
   #posted = "";
+  /** Known to the log as the owner. */
+  #isOwner = false;
   #isDraining = false;
   #isDrained = false;
   #closesBy: number | undefined;
@@ -477,6 +479,7 @@ export class SharedUpstream implements MemberUpstream {
       if (owner?.isSelf) {
         this.#address = owner.address;
         this.log.own(owner.term);
+        this.#tellOwner(true, `this replica owns it, in term ${owner.term}`);
       }
       this.#upstream?.own();
     }, undefined);
@@ -484,9 +487,17 @@ export class SharedUpstream implements MemberUpstream {
 
   resign(why: string): void {
     this.#env.work(() => {
+      this.#tellOwner(false, `this replica does not own it any more: ${why}`);
       this.#upstream?.resign(why);
       this.log.resign();
     }, undefined);
+  }
+
+  /** Logs a change once: each term that renews an ownership comes here, too. */
+  #tellOwner(isOwner: boolean, text: string): void {
+    if (isOwner === this.#isOwner) return;
+    this.#isOwner = isOwner;
+    this.#env.post({ type: "report", upstream: this.#name, report: { event: "clustered", text } });
   }
 
   released(address: string): void {
@@ -549,6 +560,7 @@ export class SharedUpstream implements MemberUpstream {
 
   #release(): void {
     if (this.#owns) this.#handover ??= newHandover(this.#env.now);
+    this.#tellOwner(false, "this replica gives it up");
     this.#member.release(this.#name);
   }
 

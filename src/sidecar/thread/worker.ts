@@ -96,7 +96,8 @@ export function serveThread(platform: ThreadPlatform): void {
   let cluster: Promise<Joined> | undefined;
   const join = async (first: ThreadCluster, upstream: string): Promise<Joined> => {
     const { joinCluster } = await import("./join-cluster.ts");
-    const report = (text: string) => post({ type: "report", upstream, report: { event: "clustered", text } });
+    const report = (event: "clustered" | "cluster_fault", text: string) =>
+      post({ type: "report", upstream, report: { event, text } });
     return joinCluster(first, { now, report });
   };
 
