@@ -26,6 +26,8 @@ export class Ownership {
   #connectedAt: Instant | undefined;
   /** The moment when the newest of our beats that came back was sent. */
   #contact: Instant | undefined;
+  /** The same, though the contact may be lost since: for people. */
+  #lastContact: Instant | undefined;
   #otherHeardAt = Number.NEGATIVE_INFINITY;
   #listeningSince = Number.NEGATIVE_INFINITY;
   #beatAt = Number.NEGATIVE_INFINITY;
@@ -56,13 +58,12 @@ export class Ownership {
 
   /** Infinity without contact. */
   contactAgeMs(now: Instant): number {
-    const isOfNow = this.#connectedAt && this.#contact && this.#contact.ms >= this.#connectedAt.ms;
-    return isOfNow ? this.lastContactAgeMs(now) : Number.POSITIVE_INFINITY;
+    return this.#connectedAt && this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
   }
 
   /** Of the last contact, though it may be lost since; Infinity if there was none yet. */
   lastContactAgeMs(now: Instant): number {
-    return this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
+    return this.#lastContact ? ageOf(this.#lastContact, now) : Number.POSITIVE_INFINITY;
   }
 
   /** True if another member was heard within the lease, and so could take over an upstream that we give up. */
@@ -110,6 +111,7 @@ export class Ownership {
   disconnected(now: Instant): readonly OwnershipEffect[] {
     return this.#step(now, () => {
       this.#connectedAt = undefined;
+      this.#contact = undefined;
     });
   }
 
@@ -173,6 +175,7 @@ export class Ownership {
     if (!this.#connectedAt || at.ms < this.#connectedAt.ms) return;
     const wasInContact = this.isInContact(now);
     this.#contact = this.#contact ? newer(at, this.#contact) : at;
+    this.#lastContact = this.#contact;
     for (const entry of owned) this.#upstreams.get(entry.upstream)?.echoed(entry, at);
     if (wasInContact || !this.isInContact(now)) return;
     // We were cut off or stopped, and the others' silence was ours.

@@ -15,5 +15,6 @@ export default {
     ["contact begins without a look", "one.relook();", ""],
     ["beats are not heard by the others at once", "text === this.#beatText && ", ""],
     ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],
+    ["another member is heard for good", "now.ms - this.#otherHeardAt < this.#times.lease", "this.#otherHeardAt > 0"],
   ],
 };
