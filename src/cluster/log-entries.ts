@@ -20,7 +20,7 @@ export function encodeBatch({ items, ...head }: LogBatch): Uint8Array<ArrayBuffe
 export function decodeBatch(bytes: Uint8Array): LogBatch {
   const { head, bodies } = unpack(bytes);
   const { type, term, epoch, life, journals, items, closed } = head;
-  if (type !== "batch" || !isCount(term) || typeof epoch !== "string") throw malformed("not a batch of a log");
+  if (type !== "batch" || !isNumber(term) || typeof epoch !== "string") throw malformed("not a batch of a log");
   if (!Array.isArray(journals) || !Array.isArray(items) || !isNames(closed)) throw malformed("not a list of a log");
   const rest = [...bodies];
   const batch = {
@@ -36,18 +36,17 @@ export function decodeBatch(bytes: Uint8Array): LogBatch {
 }
 
 function lifeOf({ from, at, why }: Head): LogLife {
-  if (typeof from !== "number" || typeof at !== "number" || typeof why !== "string")
-    throw malformed("not the beginning of a term");
+  if (!isTime(from) || !isTime(at) || typeof why !== "string") throw malformed("not the beginning of a term");
   return { from, at, why };
 }
 
 function placeOf({ name, epoch, next }: Head): JournalPlace {
-  if (typeof name !== "string" || typeof epoch !== "string" || !isCount(next)) throw malformed("not a journal");
+  if (typeof name !== "string" || typeof epoch !== "string" || !isNumber(next)) throw malformed("not a journal");
   return { name, epoch, next };
 }
 
 function itemOf({ journal, at, kind, gap, tag }: Head, bodies: Body[]): LogItem {
-  if (typeof journal !== "string" || typeof at !== "number") throw malformed("not an item of a journal");
+  if (typeof journal !== "string" || !isTime(at)) throw malformed("not an item of a journal");
   if (gap !== undefined) return { journal, at, gap: gapOf(headOf(gap)) };
   if (!isKind(kind)) throw malformed("not a kind of message");
   return { journal, at, kind, data: nextOf(bodies), ...(isCount(tag) && { tag }) };
@@ -59,11 +58,21 @@ function gapOf({ dropped, reason, from, to, filled, why }: Head): GapDetails {
     dropped,
     // Of a newer version it may be one that we do not know: readers see it as it is.
     reason: reason as GapReason,
-    ...(typeof from === "number" && { from }),
-    ...(typeof to === "number" && { to }),
+    ...(isTime(from) && { from }),
+    ...(isTime(to) && { to }),
     ...(typeof filled === "boolean" && { filled }),
     ...(typeof why === "string" && { why }),
   };
+}
+
+/** Numbers grow by one: a far greater one would leave none for those that follow. */
+function isNumber(value: unknown): value is number {
+  return isCount(value) && value <= 2 ** 48;
+}
+
+/** True for a time that a Date can have. */
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) <= 8.64e15;
 }
 
 function isKind(value: unknown): value is MessageKind {

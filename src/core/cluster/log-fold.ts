@@ -29,13 +29,17 @@ export type FoldEffect =
   /** A term has begun; if it is ours, its items can be written. */
   | { readonly type: "life"; readonly term: number; readonly epoch: string };
 
+/** The most entries for which one log is read again. */
+const MISSED_MAX = 64;
+
 const HOLE = "entries of the cluster's log are missing";
 
 export class LogFold {
   #position = 0;
   #life: string | undefined;
   #term = 0;
-  #missedAt: number | undefined;
+  /** Entries for which the log was read again: a second time would not find more. */
+  readonly #missed = new Set<number>();
   #epoch: string | undefined;
   /** The epoch of a log that was cut off: cursors of it stand for other entries, or none. */
   #lostEpoch: string | undefined;
@@ -71,12 +75,15 @@ export class LogFold {
   found(life: string, last: number): boolean {
     const isSame = (this.#life === undefined || this.#life === life) && last >= this.#position;
     this.#life = life;
-    if (!isSame) this.#forget();
-    return !isSame;
+    if (isSame) return false;
+    this.#forget();
+    this.#missed.clear();
+    return true;
   }
 
   take(seq: number, batch: LogBatch): readonly FoldEffect[] {
     if (seq <= this.#position) return [];
+    const isNext = seq === this.#position + 1;
     this.#position = seq;
     if (batch.term < this.#term) {
       this.#ignored++;
@@ -86,6 +93,11 @@ export class LogFold {
     const isNew = batch.epoch !== this.#epoch;
     // Appended twice.
     if (!isNew && batch.life && batch.term === this.#term) return [];
+    // Appended to the lost log, and again to the one that was begun instead.
+    if (isNew && isNext && this.#epoch !== undefined && !batch.life && batch.term === this.#term) {
+      this.#ignored++;
+      return [];
+    }
     if (isNew && !this.#begin(seq, batch, effects)) return [];
     this.#term = batch.term;
     if (batch.life) this.#onLife(batch, batch.life, isNew, effects);
@@ -106,9 +118,9 @@ export class LogFold {
   /** @returns false if the beginning of the epoch was missed, so that the log must be read again; once is enough */
   #begin(seq: number, { epoch, life, journals }: LogBatch, effects: FoldEffect[]): boolean {
     const isBeginning = this.#epoch === undefined || (life && journals.length > 0);
-    if (!isBeginning && this.#missedAt !== seq) {
+    if (!isBeginning && !this.#missed.has(seq) && this.#missed.size < MISSED_MAX) {
       this.#forget();
-      this.#missedAt = seq;
+      this.#missed.add(seq);
       return false;
     }
     this.#places.clear();

@@ -190,7 +190,7 @@ export class LogWriter {
   #sendNext(now: number): LogAppend | undefined {
     const places = this.#term?.places;
     if (!this.#term || !places || this.#onItsWay || this.#queue.length === 0) return undefined;
-    if (this.#sinceAllPlaces >= this.#bounds.bytes / 2) return this.#sendPlaces(this.#term, places, now);
+    if (this.#sinceAllPlaces >= this.#bounds.bytes / 4) return this.#sendPlaces(this.#term, places, now);
     return this.#send(this.#nextBatch(this.#term, places), now);
   }
 
@@ -218,7 +218,7 @@ export class LogWriter {
     }
     this.#queue.splice(0, taken);
     this.#queuedSize -= size;
-    this.#sinceAllPlaces += size;
+    this.#sinceAllPlaces += ENVELOPE_SIZE + size;
     batch.putDropped();
     const { journals, items, closed } = batch;
     return { term: number, epoch, journals: [...journals.values()], items, closed };
@@ -275,5 +275,9 @@ class Assembly {
 }
 
 function sizeOf(queued: Queued): number {
-  return ITEM_SIZE + ("data" in queued ? queued.data.length : 0);
+  if ("data" in queued) return ITEM_SIZE + queued.data.length;
+  return ITEM_SIZE + ("gap" in queued ? (queued.gap.why?.length ?? 0) : 0);
 }
+
+/** The size of a batch besides its items: subject, headers, places. */
+const ENVELOPE_SIZE = 1_024;

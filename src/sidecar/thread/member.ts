@@ -218,7 +218,9 @@ export class ClusterMember {
       return;
     }
     if (beat.member !== this.#id) this.#heard.set(beat.member, this.#env.now());
-    for (const { upstream, address } of beat.released) this.#upstreams.get(upstream)?.released(address);
+    // Of an address of ours only we say so.
+    for (const { upstream, address } of beat.released)
+      if (!this.#answering.has(address)) this.#upstreams.get(upstream)?.released(address);
     this.#carryOut(this.#ownership.hear(beat, this.#now));
   }
 

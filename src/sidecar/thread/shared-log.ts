@@ -37,6 +37,8 @@ interface OwnTerm {
   readonly needs: number;
   /** When somebody last heard the upstream, and when we did first, by the wall clock; undefined before that. */
   silence: { readonly from: number; readonly at: number } | undefined;
+  /** True if the log was made anew meanwhile: its subscriptions have no journals there. */
+  readonly isAnew: boolean;
   /** Its number when it was begun in the log; undefined before that. */
   begun: number | undefined;
 }
@@ -58,6 +60,8 @@ const COMPARE_MS = 5_000;
 const WITHIN_MS = 2_000;
 /** How long a read waits for the log. */
 const HOLD_MS = 5_000;
+/** A failure that goes on for this long is told. */
+const PATIENCE_MS = 5_000;
 /** Somebody has removed the records of owners, whose revisions are the terms, and not the log. */
 const OUTDATED = "it has newer terms than the cluster's records of owners, so it takes no messages: delete its stream";
 /** Preliminary numbers of messages are above all others. */
@@ -99,6 +103,7 @@ export class SharedLog implements MessageWriter {
   #stopHints: (() => void) | undefined;
   #onStored: (() => void) | undefined;
   #reported: string | undefined;
+  #failingSince: number | undefined;
 
   constructor(name: string, settings: UpstreamSettings, engine: Engine, env: LogEnvironment) {
     this.#name = name;
@@ -118,7 +123,7 @@ export class SharedLog implements MessageWriter {
   /** Begins to read the log. */
   start(): void {
     this.#stopHints = this.#engine.onGrown(this.#name, (seq) => {
-      this.#known = Math.max(this.#known, seq);
+      if (Number.isSafeInteger(seq)) this.#known = Math.max(this.#known, seq);
       this.#look();
     });
     void this.#readOn();
@@ -169,7 +174,7 @@ export class SharedLog implements MessageWriter {
       this.#writer.renew(number);
       return;
     }
-    this.#term = { number, needs: this.#compare(), silence: undefined, begun: undefined };
+    this.#term = { number, needs: this.#compare(), silence: undefined, isAnew: false, begun: undefined };
     this.#writer.gather();
     for (const name of this.#absences.keys()) this.#openOwn(name);
   }
@@ -182,6 +187,7 @@ export class SharedLog implements MessageWriter {
     this.#term = undefined;
     this.#writer.end();
     this.#tagged.clear();
+    this.#onStored?.();
   }
 
   /** Waits until everything is stored, or the time has passed. */
@@ -303,6 +309,8 @@ export class SharedLog implements MessageWriter {
     if (this.#onStored && this.#writer.unstored === 0) this.#onStored();
     if (!append) return;
     const stored = (seq: number) => {
+      if (this.#failingSince !== undefined) this.#reported = undefined;
+      this.#failingSince = undefined;
       this.#known = Math.max(this.#known, seq);
       this.#look();
       this.#send(this.#writer.appended(append.id, this.#env.now()));
@@ -310,7 +318,11 @@ export class SharedLog implements MessageWriter {
     this.#engine.append(this.#name, append.id, encodeBatch(append.batch), append.withinMs).then(
       (seq) => this.#env.work(stored, seq),
       // The writer wants it again, until the term ends.
-      (error: Error) => this.#onFailed(error),
+      (error: Error) => {
+        this.#failingSince ??= this.#env.now();
+        if (this.#env.now() - this.#failingSince > PATIENCE_MS) this.#tell(`nothing can be stored: ${error.message}`);
+        else this.#onFailed(error);
+      },
     );
   }
 
@@ -438,7 +450,7 @@ export class SharedLog implements MessageWriter {
     const term = this.#term;
     if (!term) return;
     const silence = term.silence && { from: Date.now(), at: Date.now() };
-    this.#term = { number: term.number, needs: this.#compared, silence, begun: undefined };
+    this.#term = { number: term.number, needs: this.#compared, silence, isAnew: true, begun: undefined };
   }
 
   #onEnd(compared: number): void {
@@ -508,8 +520,15 @@ export class SharedLog implements MessageWriter {
     const now = this.#env.now();
     const { places } = this.#fold;
     this.#send(this.#writer.reached(epoch, places, now));
+    if (this.#term?.isAnew) this.#openLost(now);
     const isOurs = (name: string) => this.#absences.has(name) || Object.hasOwn(this.#settings.subscriptions, name);
     for (const { name } of places) if (!isOurs(name)) this.#send(this.#writer.close(name, now));
+  }
+
+  #openLost(now: number): void {
+    const known = new Set(this.#fold.places.map(({ name }) => name));
+    for (const name of this.#absences.keys())
+      if (name !== MAIN && !known.has(name)) this.#send(this.#writer.open(name, newEpoch(), now));
   }
 }
 

@@ -4,7 +4,12 @@ export default {
   deno: true,
   mutants: [
     ["a replaced owner still writes", "if (batch.term < this.#term) {", "if (batch.term < 0) {"],
-    ["a log without a beginning is read for ever", "&& this.#missedAt !== seq", ""],
+    ["a log without a beginning is read for ever", "!this.#missed.has(seq) && ", ""],
+    [
+      "an entry of the lost log begins its epoch again",
+      "isNew && isNext && this.#epoch !== undefined && !batch.life && batch.term === this.#term",
+      "false",
+    ],
     [
       "a term that was appended twice begins twice",
       "if (!isNew && batch.life && batch.term === this.#term) return [];",

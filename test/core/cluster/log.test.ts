@@ -181,6 +181,30 @@ test("a log whose epoch has no beginning is read again once", () => {
   assert.equal(fold.epoch, "e2");
 });
 
+test("an entry of a lost log that is appended again behind the next one's beginning is none of it", () => {
+  const entry = (epoch: string, data: string, life?: LogBatch["life"]): LogBatch => {
+    const journals = [{ name: "", epoch, next: 1 }];
+    const items = life ? [] : [{ journal: "", at: 1, kind: "text" as const, data }];
+    return { term: 7, epoch, journals, items, closed: [], ...(life && { life }) };
+  };
+  const fold = new LogFold();
+  const life = { from: 0, at: 0, why: "" };
+  const log = [entry("new", "", life), entry("old", "again"), entry("new", "a"), entry("old", "and again")];
+  const effects = log.flatMap((batch, at) => fold.take(at + 1, batch));
+  assert.deepEqual([fold.epoch, fold.position, fold.counts.ignored], ["new", 4, 2]);
+  assert.equal(effects.filter(({ type }) => type === "restart").length, 1);
+});
+
+test("two epochs that alternate are not read for ever", () => {
+  const fold = new LogFold();
+  const entry = (epoch: string, term: number): LogBatch => ({ term, epoch, journals: [], items: [], closed: [] });
+  const log = [entry("a", 1), entry("b", 2), entry("a", 3), entry("b", 4)];
+  for (let reads = 0; fold.position < log.length; reads++) {
+    assert.ok(reads < 4 * log.length, "it is read again and again");
+    fold.take(fold.position + 1, log[fold.position] as LogBatch);
+  }
+});
+
 test("a message that is larger than an entry may be leaves a gap that says so", () => {
   const owner = new Owner(new Log()).begin(1);
   owner.say("x".repeat(LOGGED_MAX + 1));

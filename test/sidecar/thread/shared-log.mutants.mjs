@@ -3,7 +3,7 @@ export default {
   tests: ["test/sidecar/thread/shared-log"],
   mutants: [
     ["a term begins before the log has been read", "|| this.#readUpTo < term.needs) return;", ") return;"],
-    ["a log that is lost is not begun again", "silence, begun: undefined }", "silence, begun: term.begun }"],
+    ["a log that is lost is not begun again", "isAnew: true, begun: undefined }", "isAnew: true, begun: term.begun }"],
     ["what was not stored is not told", "if (unstored > 0) this.#env", "if (unstored < 0) this.#env"],
     ["a term that is older than the log's is not told", "if (isRefused) this.#tell(OUTDATED);", "void isRefused;"],
     [
