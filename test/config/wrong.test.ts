@@ -48,7 +48,11 @@ const FILES: readonly Row[] = [
   ["cluster: {}\nupstreams: { a: { url: wss://a.example } }", "1:1: cluster.servers: is missing"],
   [
     "cluster: { servers: ['http://nats:4222'] }\nupstreams: { a: { url: wss://a.example } }",
-    "1:22: cluster.servers.0: must be nats://host:port, or tls://host:port",
+    "1:22: cluster.servers.0: must be nats://host:port, or tls://host:port; in a name or a password, % is written %25",
+  ],
+  [
+    "cluster: { servers: ['nats://u:100%@nats:4222'] }\nupstreams: { a: { url: wss://a.example } }",
+    "1:22: cluster.servers.0: must be nats://host:port, or tls://host:port; in a name or a password, % is written %25",
   ],
   [
     "cluster: { servers: ['nats://nats'], replicas: 2 }\nupstreams: { a: { url: wss://a.example } }",

@@ -34,7 +34,7 @@ const START = runtime === "deno" ? (["deno", "task", "start"] as const) : (["npm
 const NOT_RUN: Readonly<Record<string, number>> = {
   "README.md": 2,
   "docs/benchmarks/README.md": 6,
-  "docs/commands.md": 2,
+  "docs/commands.md": 3,
   "docs/configuration.md": 4,
   "docs/deploy/compose.md": 4,
   "docs/deploy/docker.md": 2,
@@ -55,6 +55,7 @@ const NOT_RUN: Readonly<Record<string, number>> = {
   "docs/protocols.md": 5,
   "docs/recordings.md": 2,
   "docs/runtimes.md": 3,
+  "docs/scale.md": 3,
 };
 
 const names = ["README.md", ...(await pagesIn("docs"))];
