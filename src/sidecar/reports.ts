@@ -59,3 +59,17 @@ export interface CapturedValue {
   /** Why the last value was not taken. */
   readonly fault?: string;
 }
+
+const phases: Readonly<Record<UpstreamState["phase"], true>> = {
+  idle: true,
+  connecting: true,
+  greeting: true,
+  ready: true,
+  waiting: true,
+  refused: true,
+  closing: true,
+  closed: true,
+};
+
+/** All phases of an upstream, in the order of their way. */
+export const PHASES = Object.keys(phases) as readonly UpstreamState["phase"][];

@@ -2,7 +2,8 @@
 
 import { ACCOUNTS, REFUSALS } from "../../core/util/budget.ts";
 import { BUCKET_BOUNDS, type Histogram } from "../../core/util/histogram.ts";
-import type { OwnerState, UpstreamDetails, UpstreamState } from "../../sidecar/contract.ts";
+import type { OwnerState, UpstreamDetails } from "../../sidecar/contract.ts";
+import { PHASES } from "../../sidecar/reports.ts";
 import type { AppParts, InstanceCounts, ReloadState, UpstreamPort, WebhookState } from "../ports.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
@@ -42,17 +43,6 @@ export interface MetricFamily {
   /** Made one by one: there may be many. */
   samples(scrape: Scrape): Iterable<Sample>;
 }
-
-const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
-  idle: true,
-  connecting: true,
-  greeting: true,
-  ready: true,
-  waiting: true,
-  refused: true,
-  closing: true,
-  closed: true,
-};
 
 type Measured = number | undefined;
 
@@ -196,7 +186,7 @@ const CONNECTION: readonly MetricFamily[] = [
     "1 for the present phase of the upstream, 0 for every other.",
     (scrape) =>
       scrape.upstreams.flatMap(({ port: { name, state } }) =>
-        Object.keys(PHASES).map((phase) => [phase === state.phase, { upstream: name, phase }] as const),
+        PHASES.map((phase) => [phase === state.phase, { upstream: name, phase }] as const),
       ),
   ),
   ofUpstream(

@@ -21,6 +21,7 @@ import type { ErrorCode, Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
+import { PHASES } from "../reports.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
 import { SharedLog } from "./shared-log.ts";
@@ -675,18 +676,7 @@ function readAnswer(bytes: Uint8Array): MemberAnswer {
   }
 }
 
-const PHASES: Readonly<Record<UpstreamState["phase"], true>> = {
-  idle: true,
-  connecting: true,
-  greeting: true,
-  ready: true,
-  waiting: true,
-  refused: true,
-  closing: true,
-  closed: true,
-};
-
 /** A phase of another version is one that we do not know. */
 function phaseOf(text: string): UpstreamState["phase"] {
-  return Object.hasOwn(PHASES, text) ? (text as UpstreamState["phase"]) : "connecting";
+  return PHASES.find((phase) => phase === text) ?? "connecting";
 }
