@@ -28,10 +28,7 @@ export function needsOf({ upstreams, sources, listen, cluster }: Needing): Needs
     write.push(folder);
   } else if (listen) net.push(addressOf(listen));
   if (listen?.metrics) net.push(addressOf(listen.metrics));
-  for (const server of cluster?.servers ?? []) {
-    const { hostname, port } = new URL(server);
-    net.push(`${hostname}:${port || NATS_PORT}`);
-  }
+  net.push(...(cluster?.servers ?? []).map(natsAddress));
   // The demo listens on loopback, on a port that is not yet known.
   if (upstreams.size === 0) net.push("127.0.0.1");
   for (const upstream of upstreams.values()) {
@@ -53,6 +50,11 @@ type Needing = Pick<LoadedConfig, "upstreams" | "sources"> & Partial<Pick<Loaded
 
 /** The port of a NATS server whose URL names none. */
 const NATS_PORT = 4222;
+
+export function natsAddress(server: string): string {
+  const { hostname, port } = new URL(server);
+  return `${hostname}:${port || NATS_PORT}`;
+}
 
 /** Without it V8 takes what requests leave behind for something that lives long. */
 const V8_FLAGS = "--v8-flags=--no-allocation-site-pretenuring";
@@ -93,8 +95,8 @@ export function commandFor(
 
 function shown(argument: string, index: number, argv: readonly string[]): string {
   if (argv[index - 1] === "--upstream-header" || /^--upstream-header=/.test(argument)) return "…";
-  const url = argument.replace(/^--upstream=/, "");
-  if (/^(?:wss?|ws\+unix):/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, ""))
+  const url = argument.replace(/^--(?:upstream|cluster)=/, "");
+  if (/^(?:wss?|ws\+unix|nats|tls):/.test(url) && URL.canParse(url) && `${redactUrl(url)}` !== url.replace(/\/$/, ""))
     return "…";
   return quoted(argument);
 }
