@@ -20,6 +20,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/alarm.ts",
   "sidecar/event-loop-lag.ts",
   "sidecar/instance-name.ts",
+  "sidecar/new-epoch.ts",
   "sidecar/turns.ts",
   "sidecar/upstream-numbers.ts",
 ];
@@ -168,7 +169,11 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["demo/"], to: ["demo/"] },
     // Members and tests ask for the engine's port, and whoever is behind it knows no member.
     // The messages between members hold requests, outcomes and terms as the core has them.
-    { from: ["cluster/"], to: ["cluster/"], types: ["core/", "protocols/protocol.ts", "errors.ts"] },
+    {
+      from: ["cluster/"],
+      to: ["cluster/", "core/outcome.ts"],
+      types: ["core/", "protocols/protocol.ts", "errors.ts", "config/schema.ts"],
+    },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },
     {
       from: ["recording/"],

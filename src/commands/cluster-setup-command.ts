@@ -1,7 +1,7 @@
 /** The command `sidesocket cluster-setup`: makes what a cluster keeps in NATS, and prints the rights of a replica. */
 
-import { readFileSync } from "node:fs";
 import { type EngineSettings, logLimits } from "../cluster/engine.ts";
+import { engineSettings } from "../cluster/engine-settings.ts";
 import { type MemberRights, memberRights } from "../cluster/nats-streams.ts";
 import type { ClusterSetupCommand } from "../config/commandline.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -9,6 +9,7 @@ import { ConfigError } from "../config/problems.ts";
 import type { UpstreamSettings } from "../config/schema.ts";
 import { errorLines } from "../logs/log.ts";
 import { demandNeeds } from "../permissions/demand-permissions.ts";
+import { natsAddress } from "../permissions/permissions.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { loadForProcess } from "../service/process-config.ts";
 import { type CommandEnd, UNREAD } from "./failed.ts";
@@ -41,18 +42,8 @@ export async function clusterSetup(command: ClusterSetupCommand, runtime: Runtim
 /** @throws ConfigError if the replica is in no cluster */
 function settingsOf({ cluster, replies }: LoadedConfig): EngineSettings {
   if (!cluster) throw new ConfigError("there is no cluster: give --cluster URL, or cluster: in the file");
-  const { servers, name, replicas, credentials_file: credentials, ca_file: ca } = cluster;
-  return {
-    servers,
-    cluster: name,
-    member: "setup",
-    replicas,
-    keepMs: replies.keep,
-    keptBytes: replies.bytes,
-    messageBytes: 0, // It sends none.
-    ...(credentials !== undefined && { credentials: () => readFileSync(credentials, "utf8") }),
-    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
-  };
+  // It sends no messages.
+  return engineSettings(cluster, replies, { member: "setup", messageBytes: 0 });
 }
 
 /** @returns false after it has said why not */
@@ -61,7 +52,7 @@ async function isMade(
   upstreams: readonly (readonly [string, UpstreamSettings])[],
 ): Promise<boolean> {
   const { natsEngine } = await import("../cluster/nats.ts");
-  await demandNeeds({ net: settings.servers.map(addressOf), read: [], write: [] }, []);
+  await demandNeeds({ net: settings.servers.map(natsAddress), read: [], write: [] }, []);
   const engine = natsEngine(settings);
   const fault = ({ message }: Error) => errorLines.push(`${message}\n`);
   let isLate = false;
@@ -85,11 +76,6 @@ async function isMade(
     clearTimeout(timer);
     await engine.end(0);
   }
-}
-
-function addressOf(server: string): string {
-  const { hostname, port } = new URL(server);
-  return `${hostname}:${port || "4222"}`;
 }
 
 /** A block for the configuration of nats-server, or for an account's user. */

@@ -28,7 +28,8 @@ export class Ownership {
   #contact: Instant | undefined;
   /** The same, though the contact may be lost since: for people. */
   #lastContact: Instant | undefined;
-  #otherHeardAt = Number.NEGATIVE_INFINITY;
+  /** When each other member was last heard that was heard within the lease. */
+  readonly #heard = new Map<string, number>();
   #listeningSince = Number.NEGATIVE_INFINITY;
   #beatAt = Number.NEGATIVE_INFINITY;
   #beatText = "";
@@ -67,8 +68,17 @@ export class Ownership {
   }
 
   /** True if another member was heard within the lease, and so could take over an upstream that we give up. */
-  hasOthers(now: Instant): boolean {
-    return now.ms - this.#otherHeardAt < this.#times.lease;
+  get hasOthers(): boolean {
+    return this.#heard.size > 0;
+  }
+
+  /**
+   * True if a member has not been heard for the lease, though we could hear: it is gone, and will answer nothing.
+   * @param since when we heard of it otherwise, by the clock that never goes back
+   */
+  isSilent(member: string, since: number, now: Instant): boolean {
+    if (this.#heard.has(member) || !this.isInContact(now)) return false;
+    return now.ms - Math.max(since, this.#listeningSince) >= this.#times.lease;
   }
 
   /** @param isExclusive true if the upstream bears one connection only: its owner must prove that it can write */
@@ -162,6 +172,7 @@ export class Ownership {
 
   #step(now: Instant, input: () => void): readonly OwnershipEffect[] {
     this.#effects = [];
+    for (const [member, heardAt] of this.#heard) if (now.ms - heardAt >= this.#times.lease) this.#heard.delete(member);
     for (const one of this.#upstreams.values()) one.expire(now);
     input();
     for (const one of this.#upstreams.values()) one.pursue(this.#standing(now));
@@ -184,7 +195,7 @@ export class Ownership {
   }
 
   #hearOther({ member, owned, released }: Beat, now: Instant): void {
-    this.#otherHeardAt = now.ms;
+    this.#heard.set(member, now.ms);
     for (const entry of released) this.#upstreams.get(entry.upstream)?.hearRelease(entry, now);
     for (const entry of owned) this.#upstreams.get(entry.upstream)?.hearOwner(member, entry, now);
   }

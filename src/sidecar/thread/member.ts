@@ -1,10 +1,10 @@
 /** A member of a cluster: a thread that shares the ownership of its upstreams with the threads of other replicas. */
 
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import type { Bucket, Engine, EngineEvents, EngineSettings, TakeRequest } from "../../cluster/engine.ts";
+import pTimeout from "p-timeout";
+import type { Bucket, Engine, EngineEvents, TakeRequest } from "../../cluster/engine.ts";
+import { engineSettings } from "../../cluster/engine-settings.ts";
 import { decodeBeat, decodeOwner, encodeBeat, encodeOwner } from "../../cluster/member-messages.ts";
-import type { ClusterSettings } from "../../config/schema.ts";
 import type { Destination } from "../../core/cluster/forwarding.ts";
 import { ageOf, type Instant } from "../../core/cluster/lease.ts";
 import { Ownership } from "../../core/cluster/ownership.ts";
@@ -61,10 +61,6 @@ export class ClusterMember {
   readonly #pauseMs: number;
   /** By address, the functions that stop answering there. */
   readonly #answering = new Map<string, () => void>();
-  /** When each other member was heard, or first heard of. */
-  readonly #heard = new Map<string, number>();
-  readonly #lease: number;
-  #contactSince = Number.POSITIVE_INFINITY;
   /** Writes that must not be cut off by the end of the thread. */
   readonly #releases = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -75,7 +71,6 @@ export class ClusterMember {
 
   constructor(id: string, lease: number, engine: Engine, env: MemberEnvironment) {
     this.#id = id;
-    this.#lease = lease;
     this.#engine = engine;
     this.#env = env;
     this.#startedAt = this.#now;
@@ -96,7 +91,6 @@ export class ClusterMember {
         if (isThere) this.#refusal = undefined;
         if (isThere) this.#report("the cluster's message server is there", "clustered");
         else this.#report("the cluster's message server is lost");
-        this.#contactSince = isThere ? this.#env.now() : Number.POSITIVE_INFINITY;
         this.#carryOut(isThere ? this.#ownership.connected(this.#now) : this.#ownership.disconnected(this.#now));
         if (!isThere) for (const upstream of this.#upstreams.values()) upstream.contactLost();
       },
@@ -143,7 +137,7 @@ export class ClusterMember {
 
   /** True if another member could take over what this one gives up. */
   get hasOthers(): boolean {
-    return this.#ownership.hasOthers(this.#now);
+    return this.#ownership.hasOthers;
   }
 
   add(name: string, upstream: MemberUpstream): void {
@@ -193,16 +187,14 @@ export class ClusterMember {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const until = this.#env.now() + withinMs;
-    await Promise.race([Promise.all(this.#releases), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+    await pTimeout(Promise.all(this.#releases), { milliseconds: Math.max(1, withinMs), fallback: () => [] });
     clearTimeout(this.#timer);
     await this.#engine.end(Math.max(1, until - this.#env.now()));
   }
 
-  /** True if nothing was heard of another member for the lease, though we have had contact for as long. */
-  isSilent(member: string): boolean {
-    const now = this.#env.now();
-    if (!this.#heard.has(member)) this.#heard.set(member, now);
-    return now - Math.max(this.#heard.get(member) ?? now, this.#contactSince) > this.#lease;
+  /** True if a member is gone that we have known of since a time of our clock. */
+  isSilent(member: string, since: number): boolean {
+    return this.#ownership.isSilent(member, since, this.#now);
   }
 
   get #now(): Instant {
@@ -217,7 +209,6 @@ export class ClusterMember {
       this.#report((error as Error).message);
       return;
     }
-    if (beat.member !== this.#id) this.#heard.set(beat.member, this.#env.now());
     // Of an address of ours only we say so.
     for (const { upstream, address } of beat.released)
       if (!this.#answering.has(address)) this.#upstreams.get(upstream)?.released(address);
@@ -326,17 +317,11 @@ export class ClusterMember {
   #setTimer(at: number): void {
     clearTimeout(this.#timer);
     if (this.#hasEnded) return;
-    const tick = () => {
-      for (const [member, at] of this.#heard)
-        if (this.#env.now() - at > FORGET_LEASES * this.#lease) this.#heard.delete(member);
-      this.#carryOut(this.#ownership.tick(this.#now));
-    };
+    const tick = () => this.#carryOut(this.#ownership.tick(this.#now));
     this.#timer = setTimeout(tick, Math.max(1, Math.ceil(at - this.#env.now())));
   }
 }
 
-/** A member that was silent for as many leases is forgotten. */
-const FORGET_LEASES = 10;
 const DOUBTFUL = "the other replicas may have given it another owner";
 const OUT_OF_CONTACT = "this replica has no contact with the others";
 
@@ -347,32 +332,10 @@ export async function startMember(
 ): Promise<ClusterMember> {
   const { natsEngine } = await import("../../cluster/nats.ts");
   const member = randomName();
-  const engine = natsEngine(engineSettings(settings, replies, member));
+  const engine = natsEngine(engineSettings(settings, replies, { member, messageBytes: MESSAGE_BYTES }));
   const started = new ClusterMember(member, settings.lease, engine, env);
   started.start(keepsTrying);
   return started;
-}
-
-function engineSettings(settings: ClusterSettings, replies: ThreadCluster["replies"], member: string): EngineSettings {
-  const { servers, name: cluster, replicas, credentials_file: credentials, ca_file: ca } = settings;
-  const common = {
-    servers,
-    cluster,
-    member,
-    replicas,
-    keepMs: replies.keep,
-    keptBytes: replies.bytes,
-    messageBytes: MESSAGE_BYTES,
-    ...(credentials !== undefined && { credentials: () => readFileSync(credentials, "utf8") }),
-  };
-  if (ca === undefined) return common;
-  return {
-    ...common,
-    /** Read at each connection, like the credentials. */
-    get ca() {
-      return readFileSync(ca, "utf8");
-    },
-  };
 }
 
 /** 22 characters that nobody else draws. */

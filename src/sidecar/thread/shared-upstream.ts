@@ -40,8 +40,10 @@ export interface SharedEnvironment {
 /** A request of ours that another member has. */
 interface Asked {
   readonly ask: OpenAsk;
-  /** The owner that was asked. */
-  readonly member: string;
+  /** The owner that was asked; undefined if it was none any more. */
+  readonly member: string | undefined;
+  /** When, on the thread's clock. */
+  readonly at: number;
   /** The weight of the parts that the host has not taken yet. */
   unread: number;
 }
@@ -51,6 +53,8 @@ type SendAnswer = (answer: Uint8Array, isLast: boolean) => void;
 /** A request of another member that this one has. */
 interface Taken {
   readonly from: string;
+  /** When it came, on the thread's clock. */
+  readonly at: number;
   readonly send: SendAnswer;
 }
 
@@ -315,7 +319,7 @@ export class SharedUpstream implements MemberUpstream {
       send(encodeAnswer({ type: "settled", outcome: failed(failure, undefined) }), true);
       return;
     }
-    this.#taken.set(seq, { from: request.from, send });
+    this.#taken.set(seq, { from: request.from, at: this.#env.now(), send });
     if (!this.#mayWrite) this.#answer(seq, { type: "not_owner" });
     else this.#handOn(seq, commandOf(this.#name, seq, request, this.#env.now()));
   }
@@ -419,8 +423,8 @@ export class SharedUpstream implements MemberUpstream {
     let asked: Asked;
     try {
       const owner = this.#member.ownerOf(this.#name);
-      const member = owner && !owner.isSelf ? owner.member : "";
-      asked = { ask: this.#member.engine.ask(address, request, events), member, unread: 0 };
+      const member = owner && !owner.isSelf ? owner.member : undefined;
+      asked = { ask: this.#member.engine.ask(address, request, events), member, at: this.#env.now(), unread: 0 };
     } catch (error) {
       const failure: Failure = { code: "payload_too_large", sent: "no", detail: (error as Error).message };
       this.#carryOut(this.#forwarding.onEnd(seq, failed(failure, undefined), this.#env.now()));
@@ -523,15 +527,9 @@ export class SharedUpstream implements MemberUpstream {
 
   /** Ends the requests of members that are gone, and those that an owner had which is gone. */
   #endSilent(): void {
-    const isSilent = new Map<string, boolean>();
-    const gone = (member: string): boolean => {
-      const known = isSilent.get(member) ?? this.#member.isSilent(member);
-      isSilent.set(member, known);
-      return known;
-    };
-    for (const [seq, { from }] of this.#taken) if (gone(from)) this.#leave(seq);
-    for (const [seq, { ask, member }] of this.#asked) {
-      if (member === "" || !gone(member)) continue;
+    for (const [seq, { from, at }] of this.#taken) if (this.#member.isSilent(from, at)) this.#leave(seq);
+    for (const [seq, { ask, member, at }] of this.#asked) {
+      if (member === undefined || !this.#member.isSilent(member, at)) continue;
       this.#asked.delete(seq);
       ask.end();
       this.#carryOut(this.#forwarding.onEnd(seq, "lost", this.#env.now()));

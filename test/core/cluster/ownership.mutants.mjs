@@ -15,6 +15,9 @@ export default {
     ["contact begins without a look", "one.relook();", ""],
     ["beats are not heard by the others at once", "text === this.#beatText && ", ""],
     ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],
-    ["another member is heard for good", "now.ms - this.#otherHeardAt < this.#times.lease", "this.#otherHeardAt > 0"],
+    ["another member is heard for good", "this.#heard.delete(member);", "void member;"],
+    ["without contact others are silent", " || !this.isInContact(now)) return false", ") return false"],
+    ["our own stall is the silence of others", "Math.max(since, this.#listeningSince)", "since"],
+    ["a member that has just asked is silent", "Math.max(since, this.#listeningSince)", "this.#listeningSince"],
   ],
 };

@@ -345,9 +345,31 @@ test("the age of the last contact grows while there is none, though it counts fo
 
 test("a member knows for the lease that there is another", () => {
   const member = owner();
-  assert.equal(member.ownership.hasOthers(member.now), false);
+  assert.equal(member.ownership.hasOthers, false);
   member.hearRelease(0);
-  assert.equal(member.ownership.hasOthers(member.now), true);
+  assert.equal(member.ownership.hasOthers, true);
   member.pass(LEASE_MS);
-  assert.equal(member.ownership.hasOthers(member.now), false);
+  assert.equal(member.ownership.hasOthers, false);
+});
+
+test("a member is silent after a lease without a beat, counted from when we could hear", () => {
+  const member = owner();
+  const heard = () => member.hearRelease(0);
+  const since = member.now.ms;
+  const isSilent = (from = since) => member.ownership.isSilent("other", from, member.now);
+  heard();
+  member.pass(LEASE_MS - 10);
+  assert.equal(isSilent(), false);
+  member.pass(10);
+  assert.equal(isSilent(), true);
+  assert.equal(isSilent(member.now.ms - 10), false, "it has asked since");
+  heard();
+  assert.equal(isSilent(), false);
+  // Our own process stands still for long, and the others cannot be heard.
+  member.pass(2 * LEASE_MS, false);
+  assert.equal(isSilent(), false, "without contact");
+  member.connect();
+  assert.equal(isSilent(), false, "we hear again only now");
+  member.pass(LEASE_MS);
+  assert.equal(isSilent(), true);
 });
