@@ -1,7 +1,7 @@
 /** The messages between the members of a cluster, as bytes. */
 
 import type { Beat, OwnedUpstream, OwnerValue, ReleasedUpstream } from "../core/cluster/ownership-messages.ts";
-import type { Failed, Outcome, Replied, RequestKind } from "../core/outcome.ts";
+import { type Failed, isKind, type Outcome, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { ErrorCode, Failure, Sent } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 
@@ -52,7 +52,7 @@ export function decodeRequest(bytes: Uint8Array): MemberRequest {
   const [body, ...others] = bodies;
   if (type !== "request" || body === undefined || others.length > 0) throw malformed("not a request");
   if (typeof from !== "string") throw malformed("not the name of a member");
-  if (!isKind(kind)) throw malformed("not a kind of request");
+  if (typeof kind !== "string" || !isKind(kind)) throw malformed("not a kind of request");
   if (typeof leftMs !== "number" || !Number.isFinite(leftMs)) throw malformed("no time left");
   if (typeof unanswered !== "boolean") throw malformed("unanswered is not true or false");
   if (over !== undefined && !isCount(over)) throw malformed("not the number of a connection");
@@ -266,19 +266,6 @@ export function nextOf(bodies: Body[]): Body {
 
 export function malformed(why: string): MalformedMessage {
   return new MalformedMessage(`a message of another member is malformed: ${why}`);
-}
-
-const KINDS: Readonly<Record<RequestKind, true>> = {
-  request: true,
-  rpc: true,
-  send: true,
-  confirm: true,
-  stream: true,
-  bytes: true,
-};
-
-function isKind(value: unknown): value is RequestKind {
-  return typeof value === "string" && Object.hasOwn(KINDS, value);
 }
 
 function isSent(value: unknown): value is Sent {

@@ -12,6 +12,7 @@ import {
   PermissionViolationError,
   type Subscription,
 } from "@nats-io/transport-node";
+import pTimeout from "p-timeout";
 import { EngineError, type EngineSettings } from "./engine.ts";
 import { DIAL_TIMEOUT_MS, dial, Mistake, textOf } from "./nats-dial.ts";
 
@@ -442,16 +443,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new EngineError("NATS did not answer in time", { mayBeDone: true })), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** A turn at least, even without time: the library must not close a socket in the turn in which it writes to it. */
+function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
+  const message = new EngineError("NATS did not answer in time", { mayBeDone: true });
+  return pTimeout(promise, { milliseconds: Math.max(1, ms), message });
 }
 
 /** Messages that are on their way are still taken: each of them may be a request that nobody else gets. */

@@ -11,6 +11,19 @@ export type RequestKind = Mode | "send" | "confirm" | StreamKind;
 /** The kinds of requests whose reply is passed on as it arrives. */
 export type StreamKind = "stream" | "bytes";
 
+const KINDS: Readonly<Record<RequestKind, true>> = {
+  request: true,
+  rpc: true,
+  send: true,
+  confirm: true,
+  stream: true,
+  bytes: true,
+};
+
+export function isKind(name: string): name is RequestKind {
+  return Object.hasOwn(KINDS, name);
+}
+
 export function isStream(kind: RequestKind): kind is StreamKind {
   return kind === "stream" || kind === "bytes";
 }

@@ -112,20 +112,17 @@ export class RoutedApp extends Hono<Env> {
     } else {
       const wordPattern = pattern.replace(/[^/]+$/, `${WORD}$&`);
       this.#templates.set(wordPattern, path);
-      this.on(method, [wordPattern], (c, next) => (isOtherWord(c, wordPattern) ? next() : frame(c, checked)));
+      this.on(method, [wordPattern], (c, next) => (isOtherWord(c.req.path, wordPattern) ? next() : frame(c, checked)));
     }
   }
 
   /** The methods of a path, and its template. Slow: for requests that no handler takes. */
   routesAt(path: string): { readonly methods: readonly string[]; readonly template: string | undefined } {
-    const word = path.split("/").at(-1);
     const methods = new Set(this.routes.map(({ method }) => method));
     const matched = new Set(
       [...methods].flatMap((method) => this.router.match(method, path)[0].map(([[, one]]) => one)),
     );
-    const routes = this.routes.filter(
-      (one) => matched.has(one) && one.method !== ALL && (one.path.split(WORD)[1] ?? word) === word,
-    );
+    const routes = this.routes.filter((one) => matched.has(one) && one.method !== ALL && !isOtherWord(path, one.path));
     const [template] = routes.flatMap((one) => this.#templates.get(one.path) ?? []);
     return { methods: [...new Set(routes.map(({ method }) => method))], template };
   }
@@ -141,9 +138,9 @@ const ALL = "ALL";
 const WORD = ":=";
 
 /** True if the request's path has another word than the pattern that matched it. */
-function isOtherWord(c: Context<Env>, pattern: string): boolean {
+function isOtherWord(path: string, pattern: string): boolean {
   const [, word] = pattern.split(WORD);
-  return word !== undefined && c.req.param(`=${word}`) !== word;
+  return word !== undefined && path.split("/").at(-1) !== word;
 }
 
 /** The only parameter that may be repeated. */

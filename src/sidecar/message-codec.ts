@@ -2,7 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Gap, Message, Page } from "../core/messages/journal.ts";
-import { HEAVY_BYTES, type Replied, type RequestKind } from "../core/outcome.ts";
+import { HEAVY_BYTES, isKind, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, NoPage, ToThread } from "./contract.ts";
 
@@ -244,19 +244,6 @@ function transferred(body: Body, transfer: Transferred[]): PackedBody {
 
 function unpackBody(packed: PackedBody): Body {
   return typeof packed === "string" ? packed : new Uint8Array(packed);
-}
-
-const KINDS: Readonly<Record<RequestKind, true>> = {
-  request: true,
-  rpc: true,
-  send: true,
-  confirm: true,
-  stream: true,
-  bytes: true,
-};
-
-function isKind(name: string): name is RequestKind {
-  return Object.hasOwn(KINDS, name);
 }
 
 function isPlain<Plain>(first: Column | Plain): first is Plain {

@@ -9,6 +9,7 @@ import { matchStep, type StepMatch } from "../../src/core/connection/greeting.ts
 import { NO_TRAFFIC } from "../../src/core/connection/liveness.ts";
 import { step } from "../../src/core/connection/session.ts";
 import { newSession, type SessionContext } from "../../src/core/connection/session-state.ts";
+import { MAIN_JOURNAL } from "../../src/core/messages/journal.ts";
 import { Subscriptions } from "../../src/core/messages/subscriptions.ts";
 import { withAnswers } from "../../src/protocols/answers.ts";
 import { type Condition, matchesFrame } from "../../src/protocols/condition.ts";
@@ -16,7 +17,7 @@ import { json } from "../../src/protocols/json.ts";
 import { isJson } from "../../src/protocols/json-message.ts";
 import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 import type { FromThread } from "../../src/sidecar/contract.ts";
-import { Journals, MAIN } from "../../src/sidecar/thread/journals.ts";
+import { Journals } from "../../src/sidecar/thread/journals.ts";
 import type { AnsweringOptions } from "./answering-json.ts";
 
 await preparePatterns({ text: "" });
@@ -58,9 +59,9 @@ function isPushed(when: Condition, frame: string): boolean {
     undefined,
     (work) => work(),
   );
-  journals.open(MAIN, { epoch: "e", former: [] });
-  journals.append(MAIN, frame, isJson(frame) ? "json" : "text");
-  const read = { type: "read", upstream: "u", seq: 1, journal: MAIN, after: "earliest", limit: 10 } as const;
+  journals.open(MAIN_JOURNAL, { epoch: "e", former: [] });
+  journals.append(MAIN_JOURNAL, frame, isJson(frame) ? "json" : "text");
+  const read = { type: "read", upstream: "u", seq: 1, journal: MAIN_JOURNAL, after: "earliest", limit: 10 } as const;
   journals.read({ ...read, where: [], when: webhook.when, wait: false });
   const [message] = posted;
   assert.ok(message?.type === "page" && typeof message.page === "object");

@@ -41,6 +41,3 @@ export interface LogBatch {
   /** Journals that end behind the items. */
   readonly closed: readonly string[];
 }
-
-/** The journal of the messages that no subscription claims. */
-export const MAIN_JOURNAL = "";

@@ -1,7 +1,7 @@
 /** The fold of an upstream's log: the same entries of its journals on every replica, with the same numbers. */
 import type { Body } from "../../protocols/protocol.ts";
-import type { GapDetails, MessageKind } from "../messages/journal.ts";
-import { type JournalPlace, type LogBatch, type LogItem, type LogLife, MAIN_JOURNAL } from "./log-batch.ts";
+import { type GapDetails, MAIN_JOURNAL, type MessageKind } from "../messages/journal.ts";
+import type { JournalPlace, LogBatch, LogItem, LogLife } from "./log-batch.ts";
 
 export type FoldEffect =
   /** The log has begun anew: older cursors are expired. */

@@ -1,7 +1,7 @@
 /** The writer of an upstream's log at its owner: batches, one on its way at a time. */
 import type { Body } from "../../protocols/protocol.ts";
-import type { GapDetails, JournalBounds, MessageKind } from "../messages/journal.ts";
-import { type JournalPlace, type LogBatch, type LogItem, type LogLife, MAIN_JOURNAL } from "./log-batch.ts";
+import { type GapDetails, type JournalBounds, MAIN_JOURNAL, type MessageKind } from "../messages/journal.ts";
+import type { JournalPlace, LogBatch, LogItem, LogLife } from "./log-batch.ts";
 
 /** To be appended to the log; the same id again is the same batch. Report `appended` once it is stored. */
 export interface LogAppend {
@@ -128,23 +128,23 @@ export class LogWriter {
 
   /** Makes sure that there is such a journal. @param epoch for a new one */
   open(name: string, epoch: string, now: number): LogAppend | undefined {
-    return this.#add({ type: "open", name, epoch }, 0, now);
+    return this.#add({ type: "open", name, epoch }, now);
   }
 
   close(name: string, now: number): LogAppend | undefined {
-    return this.#add({ type: "close", name }, 0, now);
+    return this.#add({ type: "close", name }, now);
   }
 
   /** @param tag by which the fold's caller knows the message again */
   append(journal: string, at: number, kind: MessageKind, data: Body, now: number, tag?: number): LogAppend | undefined {
     const item = { journal, at, kind, data, ...(tag !== undefined && { tag }) };
-    if (data.length <= LOGGED_MAX) return this.#add(item, data.length, now);
+    if (data.length <= LOGGED_MAX) return this.#add(item, now);
     const why = `a message of ${data.length} is larger than a log takes (${LOGGED_MAX})`;
     return this.gap(journal, at, { dropped: 1, reason: "overflow", why }, now);
   }
 
   gap(journal: string, at: number, gap: GapDetails, now: number): LogAppend | undefined {
-    return this.#add({ journal, at, gap }, 0, now);
+    return this.#add({ journal, at, gap }, now);
   }
 
   appended(id: string, now: number): LogAppend | undefined {
@@ -160,10 +160,10 @@ export class LogWriter {
     return sent.append;
   }
 
-  #add(queued: Queued, size: number, now: number): LogAppend | undefined {
+  #add(queued: Queued, now: number): LogAppend | undefined {
     if (!this.#isGathering) return undefined;
     this.#queue.push(queued);
-    this.#queuedSize += ITEM_SIZE + size;
+    this.#queuedSize += sizeOf(queued);
     this.#makeRoom();
     return this.#sendNext(now);
   }

@@ -5,6 +5,9 @@ import { Absence } from "./absence.ts";
 import { BodyStore, type StoredBody } from "./body-store.ts";
 import type { KeptRequest, NoRequest, ReplyState, UpstreamRequest } from "./upstream-requests.ts";
 
+/** The name of the journal of the messages that no subscription claims. */
+export const MAIN_JOURNAL = "";
+
 /** `json`: text that is one JSON value. */
 export type MessageKind = "json" | "text" | "binary";
 

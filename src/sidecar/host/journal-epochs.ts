@@ -1,6 +1,7 @@
 /** The epochs of one journal, which begins a new one with each thread that keeps it. */
 
 import type { JournalEpochs } from "../contract.ts";
+import { newEpoch } from "../new-epoch.ts";
 
 /** The most former epochs to remember: a cursor of an older one is reported as expired instead of crashed. */
 const FORMER_MAX = 16;
@@ -14,9 +15,4 @@ export class EpochSequence {
     this.#epochs = [...former, epoch];
     return { epoch, former };
   }
-}
-
-/** Never the same twice, in this process or another: the time, and a random part for epochs that begin together. */
-function newEpoch(): string {
-  return Date.now().toString(36) + Math.random().toString(36).slice(2, 7).padEnd(5, "0");
 }

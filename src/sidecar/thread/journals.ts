@@ -6,6 +6,7 @@ import {
   countedBytesOf,
   type GapDetails,
   Journal,
+  MAIN_JOURNAL,
   type Message,
   type Page,
   type ReadOptions,
@@ -57,9 +58,6 @@ export interface MessageWriter {
 
 /** How often reads that wait for memory look for it, in milliseconds. */
 const ROOM_EVERY_MS = 20;
-
-/** The journal of the messages that no subscription claims. */
-export const MAIN = "";
 
 type LoggedEntry =
   | { readonly at: number; readonly gap: GapDetails }
@@ -220,7 +218,7 @@ export class Journals implements MessageWriter {
   }
 
   handedOver(why: string): void {
-    for (const [name, journal] of this.#journals) if (name !== MAIN) journal.markAway(Date.now(), why);
+    for (const [name, journal] of this.#journals) if (name !== MAIN_JOURNAL) journal.markAway(Date.now(), why);
   }
 
   still(name: string, why: string): void {

@@ -2,7 +2,7 @@
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { NewRequest } from "../../core/exchange/request-table.ts";
 import { type HeldAnswer, HeldAnswers, type KeptAt } from "../../core/messages/held-answers.ts";
-import type { Cursor, MessageKind } from "../../core/messages/journal.ts";
+import { type Cursor, MAIN_JOURNAL, type MessageKind } from "../../core/messages/journal.ts";
 import { AGREE_WITHIN_MS, type SubscriptionEffect, Subscriptions } from "../../core/messages/subscriptions.ts";
 import type { SecretHandling } from "../../core/messages/unsubscriptions.ts";
 import {
@@ -18,7 +18,7 @@ import { isJsonTo } from "../../protocols/json-message.ts";
 import type { Body, Protocol } from "../../protocols/protocol.ts";
 import type { Answered, CommandOf, FromThread, JournalEpochs } from "../contract.ts";
 import { AgreementWaits } from "./agreement-waits.ts";
-import { Journals, MAIN, type MessageWriter } from "./journals.ts";
+import { Journals, type MessageWriter } from "./journals.ts";
 import type { SharedLog } from "./shared-log.ts";
 
 interface RouterEnvironment {
@@ -67,7 +67,7 @@ export class MessageRouter {
     this.#journals = new Journals(name, settings.messages, env.post, env.budget, undefined, env.tally);
     env.log?.attach(this.#journals, (journal, from, to) => this.#held.move(journal, from, to));
     this.#writer = env.log ?? this.#journals;
-    this.#writer.open(MAIN, life);
+    this.#writer.open(MAIN_JOURNAL, life);
   }
 
   reconfigure(settings: UpstreamSettings): void {
@@ -180,8 +180,8 @@ export class MessageRouter {
     const isWanted = typeof frame === "string" && !this.#subscriptions.isIdle;
     const effects = isWanted ? this.#subscriptions.message(frame, this.#context(), kind === "json") : undefined;
     if (effects) return this.#carryOut(effects, request, tracked);
-    const seq = this.#writer.append(MAIN, frame, kind, request, tracked);
-    return seq === undefined ? [] : [{ journal: MAIN, seq }];
+    const seq = this.#writer.append(MAIN_JOURNAL, frame, kind, request, tracked);
+    return seq === undefined ? [] : [{ journal: MAIN_JOURNAL, seq }];
   }
 
   /** From here on messages are counted and not kept. */
@@ -191,7 +191,7 @@ export class MessageRouter {
 
   /** Call when it is known whether the next connection goes on where the last one ended. */
   onResuming(isExpected: boolean): void {
-    this.#writer.resuming(MAIN, isExpected);
+    this.#writer.resuming(MAIN_JOURNAL, isExpected);
   }
 
   /**
@@ -199,7 +199,7 @@ export class MessageRouter {
    * @param filled true if the upstream has sent what was missed; undefined if it never does
    */
   onReady(filled: boolean | undefined): void {
-    this.#writer.back(MAIN, filled);
+    this.#writer.back(MAIN_JOURNAL, filled);
   }
 
   /** Requests the subscriptions. Call once the requests that waited for the connection have gone out. */

@@ -7,13 +7,14 @@ import type { LogBatch } from "../../core/cluster/log-batch.ts";
 import { type FoldEffect, LogFold } from "../../core/cluster/log-fold.ts";
 import { type LogAppend, LogWriter } from "../../core/cluster/log-writer.ts";
 import { Absence } from "../../core/messages/absence.ts";
-import type { GapDetails, MessageKind } from "../../core/messages/journal.ts";
+import { type GapDetails, MAIN_JOURNAL, type MessageKind } from "../../core/messages/journal.ts";
 import type { UpstreamRequest } from "../../core/messages/upstream-requests.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { ReadCommand } from "../contract.ts";
-import { type Journals, MAIN, type MessageWriter } from "./journals.ts";
+import { newEpoch } from "../new-epoch.ts";
+import type { Journals, MessageWriter } from "./journals.ts";
 import type { Work } from "./mark.ts";
 
 export interface LogEnvironment {
@@ -204,7 +205,7 @@ export class SharedLog implements MessageWriter {
 
   #openOwn(name: string): void {
     this.#absences.set(name, new Absence());
-    if (name !== MAIN) this.#send(this.#writer.open(name, newEpoch(), this.#env.now()));
+    if (name !== MAIN_JOURNAL) this.#send(this.#writer.open(name, newEpoch(), this.#env.now()));
   }
 
   // The messages of our own connection.
@@ -233,7 +234,7 @@ export class SharedLog implements MessageWriter {
   }
 
   handedOver(why: string): void {
-    for (const [name, absence] of this.#absences) if (name !== MAIN) absence.begin(Date.now(), why);
+    for (const [name, absence] of this.#absences) if (name !== MAIN_JOURNAL) absence.begin(Date.now(), why);
   }
 
   still(name: string, why: string): void {
@@ -528,11 +529,6 @@ export class SharedLog implements MessageWriter {
   #openLost(now: number): void {
     const known = new Set(this.#fold.places.map(({ name }) => name));
     for (const name of this.#absences.keys())
-      if (name !== MAIN && !known.has(name)) this.#send(this.#writer.open(name, newEpoch(), now));
+      if (name !== MAIN_JOURNAL && !known.has(name)) this.#send(this.#writer.open(name, newEpoch(), now));
   }
-}
-
-/** Never the same twice, at any replica: the time, and a random part. */
-function newEpoch(): string {
-  return Date.now().toString(36) + Math.random().toString(36).slice(2, 10).padEnd(8, "0");
 }

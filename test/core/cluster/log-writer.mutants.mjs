@@ -15,6 +15,7 @@ export default {
     ],
     ["a gap stands behind what came later", "      this.#putDroppedOf(queued.journal);\n", ""],
     ["a closed journal is opened again in the same batch", "batch.closed.length > 0 || ", ""],
+    ["the reason of a gap takes no room", "(queued.gap.why?.length ?? 0)", "0"],
     ["silent journals are forgotten", "this.#sinceAllPlaces >= this.#bounds.bytes / 4", "this.#sinceAllPlaces < 0"],
     ["a batch may have any size", "size + sizeOf(one) > BATCH_SIZE", "size < 0"],
     ["a message may have any size", "data.length <= LOGGED_MAX", "data.length >= 0"],

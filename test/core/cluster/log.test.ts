@@ -134,6 +134,16 @@ test("messages without room leave a gap that counts them", () => {
   assert.equal(entries.length, 2 + BOUNDS.count);
 });
 
+test("the reasons of gaps count in the room that they take, and no longer than they take it", () => {
+  const writer = new LogWriter({ count: 1_000, bytes: 10_000 });
+  writer.gather();
+  const gap = () => writer.gap("", 0, { dropped: null, reason: "away", why: "x".repeat(900) }, 0);
+  for (let n = 0; n < 100; n++) gap();
+  assert.equal(writer.queued, 9);
+  for (let n = 0; n < 100; n++) writer.append("", 0, "text", "y".repeat(900), 0);
+  assert.equal(writer.queued, 9);
+});
+
 test("gaps without room leave one of unknown size, in front of what came later in their journal", () => {
   const log = new Log();
   const owner = new Owner(log).begin(1);

@@ -1,15 +1,15 @@
 /** Tests of journal readers on the host against the thread's journals, without a thread. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JournalEntry, Page, Start } from "../../../src/core/messages/journal.ts";
+import { type JournalEntry, MAIN_JOURNAL, type Page, type Start } from "../../../src/core/messages/journal.ts";
 import type { FromThread, ToThread } from "../../../src/sidecar/contract.ts";
 import { JournalPulls, type JournalSelection, type ReadEnd } from "../../../src/sidecar/host/journal-pulls.ts";
 import { JournalReader, type PageConsumer } from "../../../src/sidecar/host/journal-reader.ts";
-import { Journals, MAIN } from "../../../src/sidecar/thread/journals.ts";
+import { Journals } from "../../../src/sidecar/thread/journals.ts";
 import { seeded } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
 
-const everything: JournalSelection = { journal: MAIN, where: [] };
+const everything: JournalSelection = { journal: MAIN_JOURNAL, where: [] };
 
 /** The host's pulls and the thread's journals; each message arrives a turn later. */
 class Sides {
@@ -24,7 +24,7 @@ class Sides {
   }
 
   append(text: string): void {
-    this.journals.append(MAIN, text, "text");
+    this.journals.append(MAIN_JOURNAL, text, "text");
   }
 
   /** Replaces the thread by a new one. */
@@ -40,7 +40,7 @@ class Sides {
       }),
     );
     const former = Array.from({ length: this.#epochs }, (_, n) => `epoch${n + 1}`);
-    journals.open(MAIN, { epoch: `epoch${++this.#epochs}`, former });
+    journals.open(MAIN_JOURNAL, { epoch: `epoch${++this.#epochs}`, former });
     return journals;
   }
 
@@ -191,10 +191,11 @@ test("messages that do not match advance a waiting reader's cursor, so that it n
   const where = [{ pointer: "/wanted", value: "true" }];
   const seen: JournalEntry[] = [];
   const consumer: PageConsumer = { wants: () => true, page: ({ entries }) => seen.push(...entries), end: () => {} };
-  const reader = new JournalReader(sides.pulls, { journal: MAIN, where }, "earliest", consumer);
+  const reader = new JournalReader(sides.pulls, { journal: MAIN_JOURNAL, where }, "earliest", consumer);
   reader.resume();
   await until(() => sides.crossed.read === 2, { what: "the pull that waits" });
-  const append = (n: number, wanted: boolean) => sides.journals.append(MAIN, JSON.stringify({ n, wanted }), "json");
+  const append = (n: number, wanted: boolean) =>
+    sides.journals.append(MAIN_JOURNAL, JSON.stringify({ n, wanted }), "json");
   for (let n = 1; n <= 1_000; n++) {
     append(n, false);
     await new Promise((resolve) => setImmediate(resolve));
@@ -287,9 +288,9 @@ test("removing a journal ends its readers, and ending the pulls ends all", async
   const sides = new Sides(roomy);
   const first = new Reader(sides.pulls);
   await until(() => sides.crossed.read === 2);
-  sides.journals.remove(MAIN);
+  sides.journals.remove(MAIN_JOURNAL);
   await until(() => first.ended === "nowhere");
-  sides.journals.open(MAIN, { epoch: "again", former: [] });
+  sides.journals.open(MAIN_JOURNAL, { epoch: "again", former: [] });
   const second = new Reader(sides.pulls);
   assert.equal(sides.pulls.end("stopping"), 1);
   assert.equal(second.ended, "stopping");

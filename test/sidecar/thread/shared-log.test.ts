@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
-import type { JournalEntry, Start } from "../../../src/core/messages/journal.ts";
+import { type JournalEntry, MAIN_JOURNAL, type Start } from "../../../src/core/messages/journal.ts";
 import { type Tally, tallyCells, tallyIn } from "../../../src/core/tally.ts";
 import type { FromThread, ReadCommand } from "../../../src/sidecar/contract.ts";
-import { Journals, MAIN } from "../../../src/sidecar/thread/journals.ts";
+import { Journals } from "../../../src/sidecar/thread/journals.ts";
 import { SharedLog } from "../../../src/sidecar/thread/shared-log.ts";
 import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
 import { type Cleanup, until } from "../../support/until.ts";
@@ -34,7 +34,7 @@ class Replica {
       onRead: () => {},
     });
     this.log.attach(this.journals, () => {});
-    this.log.open(MAIN);
+    this.log.open(MAIN_JOURNAL);
     t.after(async () => this.log.end());
   }
 
@@ -46,7 +46,7 @@ class Replica {
   }
 
   say(...texts: string[]): void {
-    for (const text of texts) this.log.append(MAIN, text, "text");
+    for (const text of texts) this.log.append(MAIN_JOURNAL, text, "text");
   }
 
   async read(after: Start = "earliest"): Promise<readonly JournalEntry[]> {
@@ -55,7 +55,7 @@ class Replica {
       type: "read",
       upstream: "default",
       seq,
-      journal: MAIN,
+      journal: MAIN_JOURNAL,
       after,
       limit: 1_000,
       where: [],
@@ -132,10 +132,12 @@ test("a log that is lost while replicas run goes on under another epoch", async 
   one.log.own(1);
   one.say("a");
   await two.has("a");
-  const epoch = two.journals.epochOf(MAIN) as string;
+  const epoch = two.journals.epochOf(MAIN_JOURNAL) as string;
   server.stop({ isEmpty: true });
   server.start();
-  await until(() => one.journals.epochOf(MAIN) !== epoch && two.journals.epochOf(MAIN) !== epoch, { what: "it" });
+  await until(() => one.journals.epochOf(MAIN_JOURNAL) !== epoch && two.journals.epochOf(MAIN_JOURNAL) !== epoch, {
+    what: "it",
+  });
   one.say("b");
   await two.has("b");
   const [gap] = await two.read({ epoch, seq: 1 });
