@@ -115,6 +115,8 @@ export async function listen(
     connectionsCheckingInterval: CHECK_EVERY_MS,
     keepAliveTimeout: keepAliveMs,
     requireHostHeader: false,
+    // A second Host or Content-Type must not be dropped in silence.
+    joinDuplicateHeaders: true,
     ServerResponse: RetirableResponse,
   };
   const secure = tls && (await import("./secure-server.ts")).createSecureServer(settings, tls, HEADERS_WITHIN_MS);

@@ -81,6 +81,25 @@ describe("with tokens", () => {
     await problem(answer, { status: 421, code: "misdirected", sent: "no" });
   });
 
+  test("a Host, a token or a type that comes twice is refused, whichever is first", async () => {
+    const own = `127.0.0.1:${product.port}`;
+    const token = { Authorization: `Bearer ${FIRST}` };
+    for (const Host of [
+      [own, "evil.example"],
+      ["evil.example", own],
+    ]) {
+      const answer = await rawRequest(product, { path: "/version", headers: { Host, ...token } });
+      await problem(answer, { status: 400, code: "invalid_request", sent: "no" });
+    }
+    for (const wrong of ["Bearer wrong", `Bearer ${SECOND}`]) {
+      const Authorization = [`Bearer ${FIRST}`, wrong];
+      await problem(await rawRequest(product, { path: "/version", headers: { Authorization } }), unauthorized);
+    }
+    const types = { ...token, "Content-Type": ["application/json", "text/html"] };
+    const typed = await rawRequest(product, { method: "POST", path: REQUEST, headers: types, body: "{}" });
+    await problem(typed, { status: 415, code: "unsupported_media_type", sent: "no" });
+  });
+
   test("/shutdown requires its own token, by POST only", async () => {
     for (const init of [{}, bearer(FIRST), bearer(`${SHUTDOWN}x`)]) {
       await problem(await product.fetch("/shutdown", { method: "POST", ...init }), unauthorized);

@@ -2,6 +2,12 @@
 export default {
   tests: ["test/runtime/listener"],
   mutants: [
+    [
+      "the second of two Hosts is dropped",
+      "joinDuplicateHeaders: true,",
+      "",
+      { tests: ["test/contract/security"] },
+    ],
     ["a connection being written to counts as idle", "server.closeIdleConnections = () => {};", ""],
     [
       "a connection without a request is not cut",

@@ -68,6 +68,8 @@ export function isBytes(header: string | undefined): boolean {
 }
 
 function typeOf(header: string | undefined): string {
+  // Taking it apart costs as much as decoding a small body.
+  if (header === "application/json") return header;
   return header?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
