@@ -22,12 +22,13 @@ export type { OwnerState, ThreadReport, UpstreamState } from "./reports.ts";
 export type ToThread =
   /**
    * The first message to an upstream: loads its protocol and begins to connect, unless it is a template of instances.
-   * Reply: `opened` or `unusable`. The thread numbers its upstreams from 1, in the order of these messages, and notes
-   * the number in its mark while it works for one.
+   * Reply: `opened` or `unusable`.
    */
   | {
       readonly type: "open";
       readonly upstream: string;
+      /** Its number on this thread, from 1: it is in the thread's mark while that works for it. */
+      readonly number: number;
       readonly settings: UpstreamSettings;
       readonly epochs: JournalEpochs;
       readonly memory: ThreadMemory;

@@ -5,11 +5,12 @@ import type { Gap, Message, Page } from "../core/messages/journal.ts";
 import { HEAVY_BYTES, isKind, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { Body } from "../protocols/protocol.ts";
 import type { FromThread, NoPage, ToThread } from "./contract.ts";
+import type { UpstreamNumbers } from "./upstream-numbers.ts";
 
 /**
  * Requests, replies and parts cross as a run of plain values, their columns, in the row of a batch: there are thousands
- * of them, and cloning an object costs as much for the names of its members as for their values. Every other message is
- * an object in the row.
+ * of them, and cloning an object costs as much for the names of its members as for their values. Words and names cross
+ * as numbers, since a short text costs several times as much. Every other message is an object in the row.
  *
  * The compiler checks each hot message in both directions. `Columns` needs a column for every field of the contract's
  * type, `RowWriter` a value for every column, and `Complete` every field, even an optional one, from the unpacker.
@@ -28,14 +29,18 @@ type PlainToThread = Exclude<ToThread, Request | Send>;
 type PlainFromThread = Exclude<FromThread, Part | PageMessage> | PackedPage;
 
 type Column = string | number | boolean | ArrayBuffer;
-type Packed<Value> = Value extends Uint8Array ? ArrayBuffer : Value;
+type Packed<Value> = Value extends Uint8Array ? ArrayBuffer : Value extends Word ? (typeof NUMBERS)[Value] : Value;
+/** An upstream crosses as its name if it has no number. */
+type PackedField<Message, Field extends keyof Message> = Field extends "upstream"
+  ? string | number
+  : Packed<Complete<Message>[Field]>;
 type Complete<Message> = { readonly [Field in keyof Message]-?: Message[Field] };
 
 /** The columns of a message: one for each of `Fields`. If these leave out a field of the message, no value fits. */
 type Columns<Message, Fields extends readonly (keyof Message)[]> = [Exclude<keyof Message, Fields[number]>] extends [
   never,
 ]
-  ? { -readonly [Index in keyof Fields]: Packed<Complete<Message>[Fields[Index]]> }
+  ? { -readonly [Index in keyof Fields]: PackedField<Message, Fields[Index]> }
   : [{ readonly columnMissingFor: Exclude<keyof Message, Fields[number]> }];
 
 /** A row that takes the columns of whole messages only. */
@@ -51,62 +56,80 @@ const TRANSFER_BYTES = HEAVY_BYTES;
 
 const encoder = new TextEncoder();
 
+/** The numbers of the kinds of requests, then of the other types of frequent messages. */
+const NUMBERS = {
+  request: 0,
+  rpc: 1,
+  send: 2,
+  confirm: 3,
+  stream: 4,
+  bytes: 5,
+  settled: 6,
+  late: 7,
+  part: 8,
+} as const satisfies Readonly<Record<RequestKind, number>> & Readonly<Record<string, number>>;
+type Word = keyof typeof NUMBERS;
+const KINDS = Object.keys(NUMBERS).filter(isKind);
+
 /** Appends a message to the row of a batch; the buffers that the receiver is to own are appended to `transfer`. */
 export type Pack<Sent> = (message: Sent, row: unknown[], transfer: Transferred[]) => void;
 
 /** The objects that the receiver is to own. */
 export type Transferred = ArrayBuffer | MessagePort;
 
-export function packToThread(
-  message: ToThread,
-  row: RowWriter<RequestColumns | SendColumns | [PlainToThread]>,
-  transfer: Transferred[],
-): void {
-  if (message.type === "request") packRequest(message, row);
-  else if (message.type === "send") packSend(message, row);
-  else row.push(message);
-  if (message.type === "line") transfer.push(message.port);
+/** Packs messages whose upstreams have these numbers. */
+export function packToThread(numbers: UpstreamNumbers): Pack<ToThread> {
+  return (message, row: RowWriter<RequestColumns | SendColumns | [PlainToThread]>, transfer) => {
+    if (message.type === "request") packRequest(message, row, numbers);
+    else if (message.type === "send") packSend(message, row, numbers);
+    else row.push(message);
+    if (message.type === "line") transfer.push(message.port);
+  };
 }
 
 /** Calls `take` with each message of a row, in order. */
-export function unpackToThread(row: RowToThread, take: (message: ToThread) => void): void {
-  const reader = new RowReader(row);
+export function unpackToThread(row: RowToThread, numbers: UpstreamNumbers, take: (message: ToThread) => void): void {
+  const reader = new RowReader(row, numbers);
   for (let first = reader.next(); first !== undefined; first = reader.next()) {
-    if (first === "request") take(unpackRequest(reader));
-    else if (first === "send") take(unpackSend(reader));
+    if (first === NUMBERS.request) take(unpackRequest(reader));
+    else if (first === NUMBERS.send) take(unpackSend(reader));
     else if (isPlain(first)) take(first);
     else throw reader.malformed("the beginning of a message");
   }
 }
 
-export function packFromThread(
-  message: FromThread,
-  row: RowWriter<ReplyColumns | PartColumns | [PlainFromThread]>,
-  transfer: Transferred[],
-): void {
-  switch (message.type) {
-    case "settled":
-    case "late":
-      if (message.outcome.type === "reply") packReply(message, message.outcome, row, transfer);
-      else row.push(message);
-      break;
-    case "part":
-      packPart(message, row, transfer);
-      break;
-    case "page":
-      row.push(packPage(message));
-      break;
-    default:
-      row.push(message);
-  }
+/** Packs messages whose upstreams have these numbers. */
+export function packFromThread(numbers: UpstreamNumbers): Pack<FromThread> {
+  return (message, row: RowWriter<ReplyColumns | PartColumns | [PlainFromThread]>, transfer) => {
+    switch (message.type) {
+      case "settled":
+      case "late":
+        if (message.outcome.type === "reply") packReply(message, message.outcome, row, numbers, transfer);
+        else row.push(message);
+        break;
+      case "part":
+        packPart(message, row, numbers, transfer);
+        break;
+      case "page":
+        row.push(packPage(message));
+        break;
+      default:
+        row.push(message);
+    }
+  };
 }
 
 /** Calls `take` with each message of a row, in order. */
-export function unpackFromThread(row: RowFromThread, take: (message: FromThread) => void): void {
-  const reader = new RowReader(row);
+export function unpackFromThread(
+  row: RowFromThread,
+  numbers: UpstreamNumbers,
+  take: (message: FromThread) => void,
+): void {
+  const reader = new RowReader(row, numbers);
   for (let first = reader.next(); first !== undefined; first = reader.next()) {
-    if (first === "settled" || first === "late") take(unpackReply(first, reader));
-    else if (first === "part") take(unpackPart(reader));
+    if (first === NUMBERS.settled) take(unpackReply("settled", reader));
+    else if (first === NUMBERS.late) take(unpackReply("late", reader));
+    else if (first === NUMBERS.part) take(unpackPart(reader));
     else if (!isPlain(first)) throw reader.malformed("the beginning of a message");
     else take(first.type === "page" ? unpackPage(first) : first);
   }
@@ -117,14 +140,18 @@ export function unpackFromThread(row: RowFromThread, take: (message: FromThread)
 type RequestColumns = Columns<Request, ["type", "upstream", "seq", "kind", "body", "deadline"]>;
 
 /** Copies the body, never transfers it: the caller may need its bytes again, to try an equivalent upstream. */
-function packRequest({ type, upstream, seq, kind, body, deadline }: Request, row: RowWriter<RequestColumns>): void {
-  row.push(type, upstream, seq, kind, packBody(body), deadline);
+function packRequest(
+  { type, upstream, seq, kind, body, deadline }: Request,
+  row: RowWriter<RequestColumns>,
+  numbers: UpstreamNumbers,
+): void {
+  row.push(NUMBERS[type], packUpstream(upstream, numbers), seq, NUMBERS[kind], packBody(body), deadline);
 }
 
 function unpackRequest(row: RowReader<unknown>): Complete<Request> {
   return {
     type: "request",
-    upstream: row.string(),
+    upstream: row.upstream(),
     seq: row.number(),
     kind: row.kind(),
     body: row.body(),
@@ -139,14 +166,16 @@ type SendColumns = Columns<Send, ["type", "upstream", "seq", "kind", "body", "de
 function packSend(
   { type, upstream, seq, kind, body, deadline, inSeries, over }: Send,
   row: RowWriter<SendColumns>,
+  numbers: UpstreamNumbers,
 ): void {
-  row.push(type, upstream, seq, kind, packBody(body), deadline, inSeries, over);
+  const name = packUpstream(upstream, numbers);
+  row.push(NUMBERS[type], name, seq, NUMBERS[kind], packBody(body), deadline, inSeries, over);
 }
 
 function unpackSend(row: RowReader<unknown>): Complete<Send> {
   return {
     type: "send",
-    upstream: row.string(),
+    upstream: row.upstream(),
     seq: row.number(),
     kind: row.kind() === "confirm" ? "confirm" : "send",
     body: row.body(),
@@ -168,15 +197,17 @@ function packReply(
   { type, upstream, seq }: Ended,
   { body, isText = false, isCut = false, queueMs, upstreamMs }: Replied,
   row: RowWriter<ReplyColumns>,
+  numbers: UpstreamNumbers,
   transfer: Transferred[],
 ): void {
   const isLongText = typeof body === "string" && body.length >= TRANSFER_BYTES;
   const packed = transferred(isLongText ? encoder.encode(body) : body, transfer);
-  row.push(type, upstream, seq, packed, isLongText || isText, isCut, queueMs, upstreamMs);
+  const name = packUpstream(upstream, numbers);
+  row.push(NUMBERS[type], name, seq, packed, isLongText || isText, isCut, queueMs, upstreamMs);
 }
 
 function unpackReply(type: Ended["type"], row: RowReader<unknown>): Complete<Ended> {
-  return { type, upstream: row.string(), seq: row.number(), outcome: unpackReplied(row) };
+  return { type, upstream: row.upstream(), seq: row.number(), outcome: unpackReplied(row) };
 }
 
 function unpackReplied(row: RowReader<unknown>): Complete<Replied> {
@@ -194,12 +225,17 @@ function unpackReplied(row: RowReader<unknown>): Complete<Replied> {
 
 type PartColumns = Columns<Part, ["type", "upstream", "seq", "body"]>;
 
-function packPart({ type, upstream, seq, body }: Part, row: RowWriter<PartColumns>, transfer: Transferred[]): void {
-  row.push(type, upstream, seq, transferred(body, transfer));
+function packPart(
+  { type, upstream, seq, body }: Part,
+  row: RowWriter<PartColumns>,
+  numbers: UpstreamNumbers,
+  transfer: Transferred[],
+): void {
+  row.push(NUMBERS[type], packUpstream(upstream, numbers), seq, transferred(body, transfer));
 }
 
 function unpackPart(row: RowReader<unknown>): Complete<Part> {
-  return { type: "part", upstream: row.string(), seq: row.number(), body: row.body() };
+  return { type: "part", upstream: row.upstream(), seq: row.number(), body: row.body() };
 }
 
 // Pages: objects, with packed bodies.
@@ -223,6 +259,10 @@ function unpackPage({ page, ...message }: PackedPage): PageMessage {
 }
 
 // Columns.
+
+function packUpstream(name: string, numbers: UpstreamNumbers): string | number {
+  return numbers.numberOf(name) ?? name;
+}
 
 /**
  * Bytes cross as a buffer of their own. A view into a larger buffer would drag all of it along, and Deno 2.9 takes
@@ -253,10 +293,12 @@ function isPlain<Plain>(first: Column | Plain): first is Plain {
 /** Reads a row from its beginning, column by column. Throws a TypeError if a column is not of the expected type. */
 class RowReader<Plain> {
   readonly #row: Row<Plain>;
+  readonly #numbers: UpstreamNumbers;
   #at = 0;
 
-  constructor(row: Row<Plain>) {
+  constructor(row: Row<Plain>, numbers: UpstreamNumbers) {
     this.#row = row;
+    this.#numbers = numbers;
   }
 
   /** @returns the next column, of whatever type; undefined at the end */
@@ -264,9 +306,11 @@ class RowReader<Plain> {
     return this.#row[this.#at++];
   }
 
-  string(): string {
+  /** The name of an upstream; empty if it has left, and so is nobody's. */
+  upstream(): string {
     const value = this.next();
-    if (typeof value !== "string") throw this.malformed("a string");
+    if (typeof value === "number") return this.#numbers.nameOf(value) ?? "";
+    if (typeof value !== "string") throw this.malformed("an upstream");
     return value;
   }
 
@@ -283,9 +327,9 @@ class RowReader<Plain> {
   }
 
   kind(): RequestKind {
-    const value = this.next();
-    if (typeof value !== "string" || !isKind(value)) throw this.malformed("a kind of request");
-    return value;
+    const kind = KINDS[this.number()];
+    if (!kind) throw this.malformed("a kind of request");
+    return kind;
   }
 
   body(): Body {

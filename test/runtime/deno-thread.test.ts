@@ -27,7 +27,7 @@ test("a looping thread has ended when its lock is free, not when the runtime rep
   const ready = new Promise<void>((resolve) => thread.port.once("message", () => resolve()));
   await bounded(ready, { what: "the thread to listen" });
   assert.equal((await held()).length, 1, "it holds its lock");
-  const open = { type: "open", upstream: "a", settings, epochs: { epoch: "e", former: [] } };
+  const open = { type: "open", upstream: "a", number: 1, settings, epochs: { epoch: "e", former: [] } };
   thread.port.postMessage({ at: performance.now(), row: [open] });
   thread.terminate();
   await bounded(thread.ended, { what: "its end" });

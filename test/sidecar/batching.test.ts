@@ -14,6 +14,7 @@ import {
   unpackFromThread,
   unpackToThread,
 } from "../../src/sidecar/message-codec.ts";
+import { UpstreamNumbers } from "../../src/sidecar/upstream-numbers.ts";
 import { until } from "../support/until.ts";
 
 const LONG = 64 * 1024;
@@ -24,8 +25,17 @@ interface Direction<Message, Row> {
   unpack(row: Row, take: (message: Message) => void): void;
 }
 
-const toThread: Direction<ToThread, RowToThread> = { pack: packToThread, unpack: unpackToThread };
-const fromThread: Direction<FromThread, RowFromThread> = { pack: packFromThread, unpack: unpackFromThread };
+/** One upstream has a number, and the others go by their names. */
+const numbers = new UpstreamNumbers();
+numbers.add("a");
+const toThread: Direction<ToThread, RowToThread> = {
+  pack: packToThread(numbers),
+  unpack: (row, take) => unpackToThread(row, numbers, take),
+};
+const fromThread: Direction<FromThread, RowFromThread> = {
+  pack: packFromThread(numbers),
+  unpack: (row, take) => unpackFromThread(row, numbers, take),
+};
 
 /** Sends `messages` in one turn. @returns the batches that arrived, each as its messages */
 async function across<Message, Row extends RowToThread | RowFromThread>(
@@ -76,7 +86,7 @@ test("messages of one turn cross together, in order and unchanged", async () => 
     { type: "abandon", upstream: "a", seq: 1 },
     request(2, new Uint8Array([1, 2])),
     { type: "heartbeat", upstream: "*" },
-    ...(["request", "rpc", "send", "confirm", "stream"] as const).map(
+    ...(["request", "rpc", "send", "confirm", "stream", "bytes"] as const).map(
       (kind, index): ToThread => ({ type: "request", upstream: "b", seq: 3 + index, kind, body: "", deadline: 0 }),
     ),
   ];
@@ -91,6 +101,20 @@ test("messages of one turn cross together, in order and unchanged", async () => 
     { type: "heartbeat", upstream: "*", lagMs: [0.5, 3] },
   ];
   assert.deepEqual(await across(fromThread, reports), [reports]);
+});
+
+test("a message of an upstream that has left is nobody's, also if another has its name", async () => {
+  const later = new UpstreamNumbers();
+  later.add("b");
+  const row: (string | number)[] = [];
+  toThread.pack(request(1, "text"), row, []);
+  fromThread.pack({ type: "part", upstream: "a", seq: 2, body: "part" }, row, []);
+  later.remove("b");
+  later.add("a");
+  const upstreams: string[] = [];
+  unpackToThread(row.slice(0, 6), later, ({ upstream }) => upstreams.push(upstream));
+  unpackFromThread(row.slice(6), later, ({ upstream }) => upstreams.push(upstream));
+  assert.deepEqual(upstreams, ["", ""]);
 });
 
 test("a turn with many messages crosses in batches of sixteen", async () => {
@@ -109,7 +133,7 @@ test("a turn with many messages crosses in batches of sixteen", async () => {
 test("a message that is alone is posted at once, unless the batch before had several", async () => {
   const sizes: number[] = [];
   const port = { postMessage: (batch: unknown) => sizes.push((batch as MessageBatch<RowToThread>).row.length) };
-  const outbox = new Outbox(port, now, packToThread);
+  const outbox = new Outbox(port, now, toThread.pack);
   const alone = () => outbox.push({ type: "heartbeat", upstream: "*" }, true);
   alone();
   alone();
@@ -158,26 +182,35 @@ test("bytes cross as buffers: Deno takes 120 ns for each element of a typed arra
     { type: "page", upstream: "a", seq: 4, page },
   ];
   const commands: unknown[] = [];
-  packToThread(request(1, data), commands, []);
+  toThread.pack(request(1, data), commands, []);
   const row: unknown[] = [];
-  for (const message of sent) packFromThread(message, row, []);
+  for (const message of sent) fromThread.pack(message, row, []);
   const hasView = (value: unknown): boolean =>
     ArrayBuffer.isView(value) || (typeof value === "object" && value !== null && Object.values(value).some(hasView));
   assert.equal(hasView([commands, row]), false);
   const received: FromThread[] = [];
-  unpackFromThread(row as RowFromThread, (message) => received.push(message));
+  fromThread.unpack(row as RowFromThread, (message) => received.push(message));
   assert.deepEqual(received, sent);
 });
 
 test("a row that does not fit the contract is refused, with the column", () => {
+  const begun: (string | number)[] = [];
+  toThread.pack(request(1, "text"), begun, []);
+  const reported: (string | number)[] = [];
+  fromThread.pack(settled(1, "text"), reported, []);
+  const [settledNumber] = reported;
   const rows: [RowToThread, RegExp][] = [
     [["unheard-of"], /column 0 is not the beginning of a message/],
-    [["request", "a", "one"], /column 2 is not a number/],
-    [["request", "a", 1, "call"], /column 3 is not a kind of request/],
-    [["request", "a", 1, "toString"], /column 3 is not a kind of request/],
-    [["request", "a", 1, "rpc"], /column 4 is not text or bytes/],
+    [[99], /column 0 is not the beginning of a message/],
+    [[...begun.slice(0, 1), true], /column 1 is not an upstream/],
+    [[...begun.slice(0, 2), "one"], /column 2 is not a number/],
+    [[...begun.slice(0, 3), "rpc"], /column 3 is not a number/],
+    [[...begun.slice(0, 3), 99], /column 3 is not a kind of request/],
+    // The number of `settled`, a type.
+    [[...begun.slice(0, 3), settledNumber ?? ""], /column 3 is not a kind of request/],
+    [begun.slice(0, 4), /column 4 is not text or bytes/],
   ];
   for (const [row, message] of rows) {
-    assert.throws(() => unpackToThread(row, () => assert.fail("unpacked")), { name: "TypeError", message });
+    assert.throws(() => toThread.unpack(row, () => assert.fail("unpacked")), { name: "TypeError", message });
   }
 });

@@ -5,8 +5,13 @@ export default {
   mutants: [
     [
       "a request's bytes are transferred away from the caller",
-      'if (message.type === "request") packRequest(message, row);',
-      'if (message.type === "request") {\n    transferred(message.body, transfer);\n    packRequest(message, row);\n  }',
+      'if (message.type === "request") packRequest(message, row, numbers);',
+      'if (message.type === "request") {\n transferred(message.body, transfer);\n packRequest(message, row, numbers);\n }',
+    ],
+    [
+      "a number that none has any more goes by another name",
+      'this.#numbers.nameOf(value) ?? ""',
+      'this.#numbers.nameOf(value) ?? "a"',
     ],
     [
       "a view transfers its whole buffer",

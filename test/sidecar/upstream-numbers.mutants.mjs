@@ -5,8 +5,8 @@ export default {
     ["an upstream that has left keeps its number", "this.#names.delete(number);", ""],
     [
       "a number is given again",
-      "this.#names.set(++this.#last, name);",
-      "this.#last = this.#names.size + 1;\n    this.#names.set(this.#last, name);",
+      "this.set(name, ++this.#last);",
+      "this.#last = this.#names.size + 1;\n    this.set(name, this.#last);",
     ],
   ],
 };

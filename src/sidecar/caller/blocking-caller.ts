@@ -22,6 +22,11 @@ import {
   Word,
 } from "../line.ts";
 import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
+import { UpstreamNumbers } from "../upstream-numbers.ts";
+
+/** A line outlives threads, which number their upstreams anew: its messages name them. */
+const UNNUMBERED = new UpstreamNumbers();
+const packByName = packToThread(UNNUMBERED);
 
 /** How long the thread may take to report that a deadline has passed: it knows whether the message was sent. */
 const GRACE_MS = 50;
@@ -244,7 +249,7 @@ export class BlockingCaller {
 
   #post(message: ToThread): void {
     const row: unknown[] = [];
-    packToThread(message, row, []);
+    packByName(message, row, []);
     this.#port?.postMessage({ at: performance.now(), row });
   }
 
@@ -255,7 +260,7 @@ export class BlockingCaller {
       const found = receiveMessageOnPort(this.#port);
       if (!found) break;
       const { row } = (found as { readonly message: MessageBatch<RowFromThread> }).message;
-      unpackFromThread(row, (message) => {
+      unpackFromThread(row, UNNUMBERED, (message) => {
         const isReply = message.type === "settled" || message.type === "page" || message.type === "unsubscribed";
         if (isReply && message.seq === seq) reply = message;
       });

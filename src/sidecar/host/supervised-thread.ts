@@ -24,8 +24,8 @@ export interface RawThread {
 
 /** A user of the thread: the host side of one upstream. */
 export interface ThreadClient {
-  /** The messages with which every new thread begins. */
-  openingMessages(): readonly ToThread[];
+  /** The messages with which every new thread begins. @param number the upstream's on that thread */
+  openingMessages(number: number): readonly ToThread[];
   receive(message: FromThread): void;
   /** The thread died: no reply comes to anything posted so far. The `unposted` requests never even reached it. */
   crashed(detail: string, unposted: ReadonlySet<number>): void;
@@ -71,7 +71,7 @@ const UNENDING_MS = 2_000;
 type Running = {
   readonly phase: "running";
   readonly thread: RawThread;
-  /** The numbers that the thread gives its upstreams, in the order in which it was given them. */
+  /** The numbers of its upstreams. */
   readonly numbers: UpstreamNumbers;
   /** The thread has reported the exception of which it dies, and the upstream to blame, if it is known. */
   dying: { readonly upstream: string } | undefined;
@@ -129,8 +129,8 @@ export class SidecarThread {
   add(name: string, client: ThreadClient): void {
     this.#clients.set(name, client);
     if (this.#phase.phase !== "running" || !this.#phase.outbox) return;
-    this.#phase.numbers.add(name);
-    for (const message of client.openingMessages()) this.#phase.outbox.push(message);
+    const number = this.#phase.numbers.add(name);
+    for (const message of client.openingMessages(number)) this.#phase.outbox.push(message);
   }
 
   has(name: string): boolean {
@@ -250,7 +250,7 @@ export class SidecarThread {
     thread.port.on("message", (batch) => {
       running.missed = 0;
       if (this.#phase !== running) return;
-      unpackFromThread(batch.row, (message) => {
+      unpackFromThread(batch.row, numbers, (message) => {
         if (message.type === "ready") this.#onReady(running);
         else if (message.type === "report") this.#onReport(running, message);
         else if (message.type === "heartbeat") for (const ms of message.lagMs) this.lag.observe(ms / 1_000);
@@ -262,9 +262,9 @@ export class SidecarThread {
   }
 
   #onReady(running: Running): void {
-    for (const name of this.#clients.keys()) running.numbers.add(name);
-    running.outbox = new Outbox(running.thread.port, () => performance.now(), packToThread);
-    const opening = [...this.#clients.values()].flatMap((client) => client.openingMessages());
+    const { numbers, thread } = running;
+    running.outbox = new Outbox(thread.port, () => performance.now(), packToThread(numbers));
+    const opening = [...this.#clients].flatMap(([name, client]) => client.openingMessages(numbers.add(name)));
     for (const message of [...opening, ...this.#unposted.splice(0)]) running.outbox.push(message);
     running.outbox.flush();
   }

@@ -411,12 +411,13 @@ export class UpstreamClient implements ThreadClient {
 
   // Messages and events of the thread.
 
-  openingMessages(): readonly ToThread[] {
+  openingMessages(number: number): readonly ToThread[] {
     const { name: upstream, settings } = this;
     const epochs = this.#epochs.next();
     const open = {
       type: "open",
       upstream,
+      number,
       settings,
       epochs,
       memory: this.#budget.memory,

@@ -5,6 +5,9 @@ import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ToThread } from "../contract.ts";
 import { BEAT_MS, end, lineOf, ring, Word } from "../line.ts";
 import { packFromThread, type RowToThread, type Transferred } from "../message-codec.ts";
+import { UpstreamNumbers } from "../upstream-numbers.ts";
+
+const packByName = packFromThread(new UpstreamNumbers());
 
 type OpenLine = Extract<ToThread, { type: "line" }>;
 
@@ -53,7 +56,7 @@ export class ThreadLines {
       thread,
       port,
       words,
-      outbox: new Outbox(bell, this.#env.now, packFromThread),
+      outbox: new Outbox(bell, this.#env.now, packByName),
       last: undefined,
     };
     const receive = this.#env.receiver((message) => {

@@ -1,6 +1,6 @@
 /** The mark by which the host knows, even after the thread's death, for which upstream the thread was working. */
 
-import { UpstreamNumbers } from "../upstream-numbers.ts";
+import type { UpstreamNumbers } from "../upstream-numbers.ts";
 
 /** No upstream. */
 const NONE = 0;
@@ -11,10 +11,11 @@ const NONE = 0;
  */
 export class Mark {
   readonly #word: Int32Array;
-  readonly #numbers = new UpstreamNumbers();
+  readonly #numbers: UpstreamNumbers;
 
-  constructor(word: Int32Array) {
+  constructor(word: Int32Array, numbers: UpstreamNumbers) {
     this.#word = word;
+    this.#numbers = numbers;
   }
 
   /** The upstream that is worked for; undefined for none. */
@@ -22,9 +23,8 @@ export class Mark {
     return this.#numbers.nameOf(this.#word[0] ?? NONE);
   }
 
-  /** Adds an upstream, under the next number. @returns a function that does work for it */
-  add(name: string): Work {
-    const number = this.#numbers.add(name);
+  /** @returns a function that does work for the upstream with this number */
+  workOf(number: number): Work {
     const word = this.#word;
     return (work, argument) => {
       const before = word[0] ?? NONE;
@@ -34,11 +34,6 @@ export class Mark {
       word[0] = before;
       return result;
     };
-  }
-
-  /** Forgets an upstream that has left: some come and go all the time. */
-  remove(name: string): void {
-    this.#numbers.remove(name);
   }
 }
 

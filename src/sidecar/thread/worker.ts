@@ -14,6 +14,7 @@ import type { CommandOf, FromThread, ThreadCluster, ToThread } from "../contract
 import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
+import { UpstreamNumbers } from "../upstream-numbers.ts";
 import { ThreadLines } from "./blocking-lines.ts";
 import { FrameTape } from "./frame-tape.ts";
 import { FrameTrace } from "./frame-trace.ts";
@@ -65,7 +66,8 @@ type Slot =
 export function serveThread(platform: ThreadPlatform): void {
   const { port, mark: word } = workerData as ThreadData;
   const now = () => performance.now();
-  const outbox = new Outbox(port, now, packFromThread);
+  const numbers = new UpstreamNumbers();
+  const outbox = new Outbox(port, now, packFromThread(numbers));
   const upstreams = new Map<string, Slot>();
   /** The lags that no heartbeat has reported yet. The host asks each second, until the exit. */
   const lags: number[] = [];
@@ -84,7 +86,7 @@ export function serveThread(platform: ThreadPlatform): void {
       budget?.give("pages", countedBytesOf(message.page));
   };
 
-  const mark = new Mark(word);
+  const mark = new Mark(word, numbers);
   const mask = (name: string, text: string): string => {
     const slot = upstreams.get(name);
     return slot?.state === "open" ? slot.upstream.withoutSecrets(text) : text;
@@ -139,7 +141,8 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const open = async (command: OpenCommand): Promise<void> => {
     const waiting: UpstreamCommand[] = [];
-    const work = mark.add(command.upstream);
+    numbers.set(command.upstream, command.number);
+    const work = mark.workOf(command.number);
     reports.add(command.upstream, command.settings);
     upstreams.set(command.upstream, { state: "busy", waiting, work });
     const loaded = await load(command, work);
@@ -162,7 +165,7 @@ export function serveThread(platform: ThreadPlatform): void {
 
   const forget = (name: string): void => {
     upstreams.delete(name);
-    mark.remove(name);
+    numbers.remove(name);
     reports.remove(name);
   };
 
@@ -205,8 +208,8 @@ export function serveThread(platform: ThreadPlatform): void {
   new EventLoopLag(now, (ms) => {
     if (lags.length < LAGS_MAX) lags.push(ms);
   });
-  const lines = new ThreadLines({ now, handle, receiver: (take) => receiver(now, take) });
-  port.on("message", receiver(now, handle));
+  const lines = new ThreadLines({ now, handle, receiver: (take) => receiver(now, numbers, take) });
+  port.on("message", receiver(now, numbers, handle));
   outbox.push({ type: "ready", upstream: "*" });
   outbox.flush();
 }
@@ -246,13 +249,17 @@ function isMessage(command: ToThread): command is CommandOf<"request" | "send"> 
  * the two clocks is measured by each batch, plus the time that the batch took to arrive, so the smallest value is the
  * best. The first alone would not do: after a slow start, it would postpone every deadline for good.
  */
-function receiver(now: () => number, handle: (message: ToThread) => void): (batch: MessageBatch<RowToThread>) => void {
+function receiver(
+  now: () => number,
+  numbers: UpstreamNumbers,
+  handle: (message: ToThread) => void,
+): (batch: MessageBatch<RowToThread>) => void {
   let skew = Number.POSITIVE_INFINITY;
   return (batch) => {
     const measured = now() - batch.at;
     skew = Math.min(skew, measured);
     const delayMs = measured - skew;
-    unpackToThread(batch.row, (message) => {
+    unpackToThread(batch.row, numbers, (message) => {
       if (isMessage(message)) handle({ ...message, deadline: message.deadline + skew });
       // The host's bound began when it posted this: a busy thread has that much less of it.
       else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });

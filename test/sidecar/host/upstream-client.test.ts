@@ -9,10 +9,12 @@ import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { type RawThread, SidecarThread } from "../../../src/sidecar/host/supervised-thread.ts";
 import { UpstreamClient } from "../../../src/sidecar/host/upstream-client.ts";
 import { type RowFromThread, type RowToThread, unpackToThread } from "../../../src/sidecar/message-codec.ts";
+import { UpstreamNumbers } from "../../../src/sidecar/upstream-numbers.ts";
 
 /** A client on a thread that listens once `ready` is called. */
 function starting() {
   const received: ToThread[] = [];
+  const numbers = new UpstreamNumbers();
   let listener = (_: MessageBatch<RowFromThread>): void => {};
   const end = deferred<{ readonly error: string | undefined }>();
   const raw: RawThread = {
@@ -21,7 +23,10 @@ function starting() {
         listener = given;
       },
       postMessage: (batch) =>
-        unpackToThread((batch as MessageBatch<RowToThread>).row, (message) => received.push(message)),
+        unpackToThread((batch as MessageBatch<RowToThread>).row, numbers, (message) => {
+          if (message.type === "open") numbers.set(message.upstream, message.number);
+          received.push(message);
+        }),
       ref: () => {},
       unref: () => {},
     },
