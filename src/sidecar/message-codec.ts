@@ -87,9 +87,16 @@ export function packToThread(numbers: UpstreamNumbers): Pack<ToThread> {
   };
 }
 
-/** Calls `take` with each message of a row, in order. */
-export function unpackToThread(row: RowToThread, numbers: UpstreamNumbers, take: (message: ToThread) => void): void {
-  const reader = new RowReader(row, numbers);
+/**
+ * Calls `take` with each message of a row, in order.
+ * @param skew the milliseconds that this thread's clock is ahead of the sender's: deadlines are by ours from here on
+ */
+export function unpackToThread(
+  row: RowToThread,
+  { numbers, skew }: { readonly numbers: UpstreamNumbers; readonly skew: number },
+  take: (message: ToThread) => void,
+): void {
+  const reader = new RowReader(row, numbers, skew);
   for (let first = reader.next(); first !== undefined; first = reader.next()) {
     if (first === NUMBERS.request) take(unpackRequest(reader));
     else if (first === NUMBERS.send) take(unpackSend(reader));
@@ -155,7 +162,7 @@ function unpackRequest(row: RowReader<unknown>): Complete<Request> {
     seq: row.number(),
     kind: row.kind(),
     body: row.body(),
-    deadline: row.number(),
+    deadline: row.deadline(),
   };
 }
 
@@ -179,7 +186,7 @@ function unpackSend(row: RowReader<unknown>): Complete<Send> {
     seq: row.number(),
     kind: row.kind() === "confirm" ? "confirm" : "send",
     body: row.body(),
-    deadline: row.number(),
+    deadline: row.deadline(),
     inSeries: row.boolean(),
     over: row.number(),
   };
@@ -294,11 +301,13 @@ function isPlain<Plain>(first: Column | Plain): first is Plain {
 class RowReader<Plain> {
   readonly #row: Row<Plain>;
   readonly #numbers: UpstreamNumbers;
+  readonly #skew: number;
   #at = 0;
 
-  constructor(row: Row<Plain>, numbers: UpstreamNumbers) {
+  constructor(row: Row<Plain>, numbers: UpstreamNumbers, skew = 0) {
     this.#row = row;
     this.#numbers = numbers;
+    this.#skew = skew;
   }
 
   /** @returns the next column, of whatever type; undefined at the end */
@@ -318,6 +327,10 @@ class RowReader<Plain> {
     const value = this.next();
     if (typeof value !== "number") throw this.malformed("a number");
     return value;
+  }
+
+  deadline(): number {
+    return this.number() + this.#skew;
   }
 
   boolean(): boolean {

@@ -30,7 +30,7 @@ const numbers = new UpstreamNumbers();
 numbers.add("a");
 const toThread: Direction<ToThread, RowToThread> = {
   pack: packToThread(numbers),
-  unpack: (row, take) => unpackToThread(row, numbers, take),
+  unpack: (row, take) => unpackToThread(row, { numbers, skew: 0 }, take),
 };
 const fromThread: Direction<FromThread, RowFromThread> = {
   pack: packFromThread(numbers),
@@ -57,13 +57,13 @@ async function across<Message, Row extends RowToThread | RowFromThread>(
   return batches;
 }
 
+const base = { upstream: "a", seq: 0, deadline: 12.5 };
 const request = (seq: number, body: string | Uint8Array): ToThread => ({
+  ...base,
   type: "request",
-  upstream: "a",
   seq,
   kind: "rpc",
   body,
-  deadline: 12.5,
 });
 const reply = (body: string | Uint8Array): Replied => ({
   type: "reply",
@@ -112,9 +112,18 @@ test("a message of an upstream that has left is nobody's, also if another has it
   later.remove("b");
   later.add("a");
   const upstreams: string[] = [];
-  unpackToThread(row.slice(0, 6), later, ({ upstream }) => upstreams.push(upstream));
+  unpackToThread(row.slice(0, 6), { numbers: later, skew: 0 }, ({ upstream }) => upstreams.push(upstream));
   unpackFromThread(row.slice(6), later, ({ upstream }) => upstreams.push(upstream));
   assert.deepEqual(upstreams, ["", ""]);
+});
+
+test("a deadline is by the receiver's clock once it is unpacked", () => {
+  const send: ToThread = { ...base, type: "send", kind: "send", body: "", inSeries: false, over: 0 };
+  const row: (string | number)[] = [];
+  for (const message of [request(1, "text"), send]) toThread.pack(message, row, []);
+  const deadlines: (number | false)[] = [];
+  unpackToThread(row, { numbers, skew: -2 }, (message) => deadlines.push("deadline" in message && message.deadline));
+  assert.deepEqual(deadlines, [10.5, 10.5]);
 });
 
 test("a turn with many messages crosses in batches of sixteen", async () => {

@@ -13,6 +13,7 @@ export default {
       'this.#numbers.nameOf(value) ?? ""',
       'this.#numbers.nameOf(value) ?? "a"',
     ],
+    ["a deadline stays by the sender's clock", "this.number() + this.#skew", "this.number()"],
     [
       "a view transfers its whole buffer",
       "return isWhole ? buffer",

@@ -259,10 +259,9 @@ function receiver(
     const measured = now() - batch.at;
     skew = Math.min(skew, measured);
     const delayMs = measured - skew;
-    unpackToThread(batch.row, numbers, (message) => {
-      if (isMessage(message)) handle({ ...message, deadline: message.deadline + skew });
+    unpackToThread(batch.row, { numbers, skew }, (message) => {
       // The host's bound began when it posted this: a busy thread has that much less of it.
-      else if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
+      if (message.type === "close") handle({ ...message, withinMs: Math.max(0, message.withinMs - delayMs) });
       else handle(message);
     });
   };

@@ -23,7 +23,7 @@ function starting() {
         listener = given;
       },
       postMessage: (batch) =>
-        unpackToThread((batch as MessageBatch<RowToThread>).row, numbers, (message) => {
+        unpackToThread((batch as MessageBatch<RowToThread>).row, { numbers, skew: 0 }, (message) => {
           if (message.type === "open") numbers.set(message.upstream, message.number);
           received.push(message);
         }),
