@@ -78,11 +78,13 @@ export async function listen(
   /** Announces the end of its connection once the listener is retired, unless another response is to follow on it. */
   class RetirableResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     onClose: (() => void) | null = null;
+    /** Set once the request was taken. */
+    tracked: TrackedSocket | undefined = undefined;
 
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       // Its body may still come, and could not be told from the next request.
       if (this.req.headers.expect !== undefined && expecting.has(this.req)) this.setHeader("Connection", "close");
-      if (retired && connections.get(this.req.socket)?.responses === 1) this.setHeader("Connection", "close");
+      if (retired && this.tracked?.responses === 1) this.setHeader("Connection", "close");
       // One of two overloads: the reason may be left out.
       return super.writeHead(status, reason as string, headers);
     }
@@ -125,7 +127,7 @@ export async function listen(
   let onAnswered = (): void => {};
   function answered(this: RetirableResponse<IncomingMessage>): void {
     progressAt = performance.now();
-    const connection = connections.get(this.req.socket);
+    const { tracked: connection } = this;
     if (connection) {
       connection.responses--;
       if (connection.queued.size > 0) connection.queued.delete(this);
@@ -161,10 +163,10 @@ export async function listen(
     if (!secure) track(socket);
   });
   secure?.server.on("secureConnection", (socket) => track(socket));
-  const take = (request: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = request;
-    const connection = connections.get(socket);
+  const take = (request: IncomingMessage, response: RetirableResponse<IncomingMessage>): void => {
+    const connection = connections.get(request.socket);
     if (!connection) return;
+    response.tracked = connection;
     progressAt = performance.now();
     connection.since = Number.NEGATIVE_INFINITY;
     connection.responses++;
@@ -183,7 +185,7 @@ export async function listen(
   };
   server.on("request", take);
   server.on("checkExpectation", take);
-  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+  server.on("checkContinue", (request: IncomingMessage, response: RetirableResponse<IncomingMessage>) => {
     expecting.add(request);
     take(request, response);
   });
