@@ -51,7 +51,9 @@ interface TrackedSocket {
   /** Those of the responses that had to wait for another one on the same connection. */
   readonly queued: Set<ServerResponse>;
   readonly pipeline: Pipeline;
-  /** The newest request. */
+  /** True until its first request. */
+  fresh: boolean;
+  /** The newest request while a response is owed: held for longer, it would outlive many a collection of garbage. */
   request: IncomingMessage | undefined;
 }
 
@@ -130,6 +132,7 @@ export async function listen(
     const { tracked: connection } = this;
     if (connection) {
       connection.responses--;
+      if (connection.responses === 0) connection.request = undefined;
       if (connection.queued.size > 0) connection.queued.delete(this);
       connection.pipeline.answered();
     }
@@ -141,7 +144,15 @@ export async function listen(
     const queued = new Set<ServerResponse>();
     const pipeline = new Pipeline(socket, serve);
     const since = performance.now();
-    connections.set(socket, { since, dismissed: false, responses: 0, queued, pipeline, request: undefined });
+    connections.set(socket, {
+      since,
+      dismissed: false,
+      responses: 0,
+      queued,
+      pipeline,
+      fresh: true,
+      request: undefined,
+    });
     socket.once("close", () => {
       // Runs before the response's own `close` event.
       connections.delete(socket);
@@ -170,6 +181,7 @@ export async function listen(
     progressAt = performance.now();
     connection.since = Number.NEGATIVE_INFINITY;
     connection.responses++;
+    connection.fresh = false;
     connection.request = request;
     if (!response.socket) connection.queued.add(response);
     response.on("close", answered);
@@ -209,7 +221,7 @@ export async function listen(
   const cut = (kept: ReadonlySet<object>): void => {
     const now = performance.now();
     for (const [socket, connection] of connections) {
-      const isFresh = !connection.request && !connection.dismissed;
+      const isFresh = connection.fresh && !connection.dismissed;
       const since = isFresh ? Math.max(connection.since, progressAt) : connection.since;
       if (kept.has(socket) || since > now - (isFresh ? FRESH_GRACE_MS : GRACE_MS)) continue;
       if (connection.dismissed || connection.responses > 0) socket.destroy();

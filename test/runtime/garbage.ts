@@ -1,4 +1,7 @@
-/** A program that prints how many bytes of a request outlive the next small collections. It needs `--expose-gc`. */
+/**
+ * A program that prints how many bytes of a request outlive the next small collections, and how many of the requests
+ * are still held by connections that wait for their next one. It needs `--expose-gc`.
+ */
 
 import { connect } from "node:net";
 import process from "node:process";
@@ -12,9 +15,15 @@ const REQUESTS = 2_000;
 
 const gc = (globalThis as { gc?: (options?: { type: "minor" }) => void }).gc ?? process.exit(2);
 
+/** The last request of each connection among them. */
+const newest: WeakRef<object>[] = [];
+
 const { port } = await runtime.listen({
   async fetch(_request, env) {
-    Object.assign((env as { incoming: object }).incoming, { held: new Array(HELD).fill(0.5) });
+    const { incoming } = env as { incoming: object };
+    Object.assign(incoming, { held: new Array(HELD).fill(0.5) });
+    newest.push(new WeakRef(incoming));
+    if (newest.length > CONNECTIONS) newest.shift();
     await new Promise((resolve) => setImmediate(resolve));
     return new Response("{}");
   },
@@ -52,5 +61,6 @@ await sendRequests(REQUESTS);
 for (let time = 0; time < 3; time++) gc({ type: "minor" });
 const before = process.memoryUsage().heapUsed;
 gc();
-console.log(Math.round((before - process.memoryUsage().heapUsed) / REQUESTS));
+const left = Math.round((before - process.memoryUsage().heapUsed) / REQUESTS);
+console.log(left, newest.filter((request) => request.deref() !== undefined).length);
 process.exit(0);

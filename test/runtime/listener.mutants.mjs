@@ -29,6 +29,12 @@ export default {
       "false) {}",
     ],
     ["a retired listener keeps connections", "if (retired && this.tracked?.responses === 1)", "if (false)"],
+    [
+      "a connection holds its last request",
+      "if (connection.responses === 0) connection.request = undefined;",
+      "",
+      { tests: ["test/runtime/garbage"] },
+    ],
     ["a caller that left is awaited", "connections.delete(socket);", ""],
     ["a caller that left closes only one response", 'response.destroy().emit("close")', "response.destroy()"],
     ["a finished response counts as being written", "connection.responses--;", ""],
