@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { network } from "./deno.network.ts";
+import { hidingPort } from "./deno.port.ts";
 import { reuseConnectionEntries } from "./deno.server.ts";
 import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
@@ -71,7 +72,7 @@ export const runtime: Runtime = {
       await holdLock(lock, async () => {});
       return end;
     });
-    return { ...thread, ended };
+    return { ...thread, port: hidingPort(thread.port), ended };
   },
 
   /** On Deno a plain exit does not wait for threads. */

@@ -1,6 +1,6 @@
 /** The interface to the runtime, which `node.ts` and `deno.ts` implement. */
 
-import type { MessagePort } from "node:worker_threads";
+import type { Transferable } from "node:worker_threads";
 import type { Network } from "../net/connect.ts";
 import type { SocketFile } from "../net/socket-file.ts";
 
@@ -49,7 +49,7 @@ export interface Needs {
 
 export interface Thread {
   /** The host's end of the channel. */
-  readonly port: MessagePort;
+  readonly port: ThreadPort;
   /** The word in which the thread notes the upstream that it works for. Readable even when the thread is gone. */
   readonly mark: Int32Array;
   /** Resolves when the thread has really ended; never rejects. */
@@ -59,6 +59,14 @@ export interface Thread {
   /** Lets the program end although the thread runs, until `ref` is called. */
   unref(): void;
   ref(): void;
+}
+
+/** An end of the channel between the host and the thread. */
+export interface ThreadPort {
+  on<Message>(event: "message", listener: (message: Message) => void): unknown;
+  postMessage(message: unknown, transfer?: readonly Transferable[]): void;
+  ref(): void;
+  unref(): void;
 }
 
 export interface ThreadEnd {

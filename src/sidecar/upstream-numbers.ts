@@ -6,7 +6,7 @@ export class UpstreamNumbers {
   readonly #numbers = new Map<string, number>();
   #last = 0;
 
-  /** Gives the next number, from 1 on; none is given twice, so that an upstream that has left is not taken for another. */
+  /** Gives the next number, from 1 on, and none twice: an upstream that has left is not taken for another. */
   add(name: string): number {
     this.set(name, ++this.#last);
     return this.#last;

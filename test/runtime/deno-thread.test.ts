@@ -24,7 +24,7 @@ test("a looping thread has ended when its lock is free, not when the runtime rep
   const protocol = await written(t, "loops.mjs", "for (;;);");
   const settings = upstreamSchema.parse({ url: "ws://127.0.0.1:9", protocol });
   const thread = deno.startThread();
-  const ready = new Promise<void>((resolve) => thread.port.once("message", () => resolve()));
+  const ready = new Promise<void>((resolve) => thread.port.on("message", () => resolve()));
   await bounded(ready, { what: "the thread to listen" });
   assert.equal((await held()).length, 1, "it holds its lock");
   const open = { type: "open", upstream: "a", number: 1, settings, epochs: { epoch: "e", former: [] } };

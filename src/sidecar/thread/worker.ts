@@ -9,7 +9,7 @@ import type { Network } from "../../net/connect.ts";
 import { faultsOfFrames } from "../../protocols/configured-faults.ts";
 import { preparePatterns } from "../../protocols/lazy-pattern.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
-import { type MessageBatch, Outbox } from "../batching.ts";
+import { type MessageBatch, Outbox, type Sender } from "../batching.ts";
 import type { CommandOf, FromThread, ThreadCluster, ToThread } from "../contract.ts";
 import { EventLoopLag } from "../event-loop-lag.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
@@ -26,6 +26,8 @@ import { Upstream, type UpstreamCommand } from "./upstream.ts";
 
 /** The parts that each runtime provides for the thread. */
 export interface ThreadPlatform {
+  /** The port to the host. */
+  readonly port: Sender & { on(event: "message", listener: (batch: MessageBatch<RowToThread>) => void): unknown };
   readonly network: Network;
   /** Passes on what is written to the runtime's own standard streams. */
   takePrints?(print: (text: string) => void): void;
@@ -64,7 +66,8 @@ type Slot =
 
 /** Serves the host's commands. Each runtime has its own entry file for the thread, which calls this once. */
 export function serveThread(platform: ThreadPlatform): void {
-  const { port, mark: word } = workerData as ThreadData;
+  const { port } = platform;
+  const { mark: word } = workerData as ThreadData;
   const now = () => performance.now();
   const numbers = new UpstreamNumbers();
   const outbox = new Outbox(port, now, packFromThread(numbers));
