@@ -217,7 +217,7 @@ export interface ResponseStream {
   /** Bytes written but not yet taken by the operating system; `drain` follows when it reaches 0. */
   readonly writableLength: number;
   /** Null while the response waits for another one on its connection. */
-  readonly socket: object | null;
+  readonly socket: ResponseSocket | null;
   /**
    * One listener to `close`, null without one: in a field it costs a request less than in the emitter's list.
    * Undefined on responses of other listeners than ours.
@@ -232,6 +232,14 @@ export interface ResponseStream {
   write(bytes: Uint8Array): void;
   end(): void;
   destroy(): void;
+}
+
+/** The connection that a response is written to. */
+export interface ResponseSocket {
+  readonly writable: boolean;
+  once(event: "drain", listener: () => void): void;
+  /** False if the bytes wait: `drain` follows once all are taken. */
+  write(bytes: Uint8Array): boolean;
 }
 
 /** The body of an HTTP request as it arrives. */

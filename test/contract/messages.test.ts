@@ -275,12 +275,31 @@ test("a reader that never reads holds nobody up", async (t) => {
   assert.equal(code, 0, product.stderr());
 });
 
+test("a reader that stops for a while has every message once it reads on", async (t) => {
+  const { product, upstream } = await start(t, { messages: { count: 100_000, bytes: "64MiB" } });
+  const slow = await RawConnection.open(product, t);
+  slow.send({ path: MESSAGES, headers: LINES });
+  await slow.until(() => slow.received.includes("\r\n\r\n"));
+  slow.pause();
+  const reader = await Stream.open(product, MESSAGES, LINES, t);
+  const text = "x".repeat(15_000);
+  // One by one, so that each is written by itself: more than the system takes for a reader that does not read.
+  for (let n = 1; n <= 500; n++) {
+    upstream.broadcast(note(n, { text }));
+    await reader.until(() => reader.lines.length >= n);
+  }
+  slow.resume();
+  const whole = () => slow.received.replace(/\r\n[\da-f]+\r\n/g, "").match(/x{15000}/g)?.length;
+  await slow.until(() => slow.received.length > 500 * text.length && whole() === 500);
+});
+
 test("a stream that ends leaves its connection to the next request", async (t) => {
   const { product, upstream } = await start(t);
   upstream.broadcast(note(1, { fill: "ü".repeat(5_000) }));
   await arrived(product, 1);
   const connection = await RawConnection.open(product, t);
-  for (const headers of [SSE, LINES, SSE]) {
+  // More than the listeners of one event that Node takes without a warning.
+  for (const headers of Array.from({ length: 7 }, () => [SSE, LINES]).flat()) {
     connection.send({ path: `${MESSAGES}?poll=1`, headers });
     const { status, headers: answered, body } = await connection.response();
     assert.deepEqual([status, answered.get("transfer-encoding")], [200, "chunked"]);
@@ -288,6 +307,7 @@ test("a stream that ends leaves its connection to the next request", async (t) =
   }
   connection.send({ path: "/livez" });
   assert.equal((await connection.response()).status, 200);
+  assert.doesNotMatch(product.stderr(), /MaxListeners/);
 });
 
 test("an EventSource that is refused for now gets a stream that ends, so that it comes again", async (t) => {

@@ -14,6 +14,8 @@ const AHEAD_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;
 /** The bytes that are handed over at a time: less than what a connection takes makes no progress visible. */
 const PIECE_BYTES = 128 * 1024;
+/** Up to this size, bytes go to the connection directly. Of more, a drain must follow, which gives others their turn. */
+const DIRECT_BYTES = 16 * 1024;
 /** A reader that takes nothing for this long, although bytes are waiting, is cut; if they are many, sooner. */
 const STALLED_MS = 60_000;
 
@@ -205,11 +207,25 @@ function pipeToListener(outgoing: ResponseStream, { drained, left }: PipeEvents)
   outgoing.on("drain", drained);
   outgoing.on("close", left);
   outgoing.on("error", left);
+  let waits = false;
+  const onDrain = () => {
+    waits = false;
+    drained();
+  };
   return {
     get waiting() {
       return outgoing.writableLength;
     },
-    write: (bytes) => outgoing.write(inChunks ? chunkOf(bytes) : bytes),
+    write(bytes) {
+      const chunk = inChunks ? chunkOf(bytes) : bytes;
+      const { socket } = outgoing;
+      // The response would cork the connection, and write in a later turn: a tenth more for each of many readers.
+      if (bytes.length > DIRECT_BYTES || !socket?.writable) outgoing.write(chunk);
+      else if (!socket.write(chunk) && !waits) {
+        waits = true;
+        socket.once("drain", onDrain);
+      }
+    },
     end() {
       if (inChunks) outgoing.write(LAST_CHUNK);
       outgoing.end();

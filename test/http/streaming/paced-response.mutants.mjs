@@ -3,6 +3,13 @@ export default {
   tests: ["test/contract/messages"],
   mutants: [
     ["a stream has no last chunk", "if (inChunks) outgoing.write(LAST_CHUNK);", ""],
+    ["a reader that has read is not noticed", 'socket.once("drain", onDrain);', ""],
+    [
+      "a large piece that is taken at once is followed by no drain",
+      "bytes.length > DIRECT_BYTES || ",
+      "",
+      { tests: ["test/limits/large-replies"] },
+    ],
     [
       "a stream waits for a drain that does not come",
       "if (this.#rest.length > 0 || this.room <= 0) {",
