@@ -27,7 +27,7 @@ export const runtime: Runtime = {
   name: "deno",
   version: process.versions.deno ?? "",
 
-  /** On Deno, SIGUSR1 would end the process, too. */
+  /** On Deno, SIGUSR1 ends a process that has just started, and later opens the inspector, which is not to stay. */
   endingSignals: [...ENDING_SIGNALS, "SIGUSR1"],
 
   async listen(options) {
