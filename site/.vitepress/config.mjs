@@ -40,7 +40,15 @@ const SECTIONS = [
   {
     text: "Judge it",
     pages: [
-      ...loose("promises", "versions", "dependencies", "fault-matrix", "threat-model", "benchmarks/index"),
+      ...loose(
+        "promises",
+        "versions",
+        "dependencies",
+        "fault-matrix",
+        "threat-model",
+        "benchmarks/index",
+        "deno-reports",
+      ),
       ...["CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md"],
     ],
   },
