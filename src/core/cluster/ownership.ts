@@ -31,8 +31,8 @@ export class Ownership {
   /** When each other member was last heard that was heard within the lease. */
   readonly #heard = new Map<string, number>();
   #listeningSince = Number.NEGATIVE_INFINITY;
+  /** When the newest beat was sent that tells of all upstreams. */
   #beatAt = Number.NEGATIVE_INFINITY;
-  #beatText = "";
   #proveAt = Number.NEGATIVE_INFINITY;
 
   /** @param lease in milliseconds */
@@ -173,12 +173,14 @@ export class Ownership {
   #step(now: Instant, input: () => void): readonly OwnershipEffect[] {
     this.#effects = [];
     for (const [member, heardAt] of this.#heard) if (now.ms - heardAt >= this.#times.lease) this.#heard.delete(member);
-    for (const one of this.#upstreams.values()) one.expire(now);
+    let fallen = 0;
+    for (const one of this.#upstreams.values()) fallen += Number(one.expire(now));
     input();
-    for (const one of this.#upstreams.values()) one.pursue(this.#standing(now));
+    this.#pursue(now);
     this.#beat(now);
     this.#prove(now);
-    this.#effects.push({ type: "tick", at: this.#nextTick(now) });
+    // After the input of one upstream the others are looked at by a tick: for a fence that fell, at once.
+    this.#effects.push({ type: "tick", at: fallen > 0 ? now.ms : this.#nextTick(now) });
     return this.#effects;
   }
 
@@ -200,6 +202,16 @@ export class Ownership {
     for (const entry of owned) this.#upstreams.get(entry.upstream)?.hearOwner(member, entry, now);
   }
 
+  /** Each claim counts for those after it. Counted once, since there may be thousands. */
+  #pursue(now: Instant): void {
+    let standing = this.#standing(now);
+    for (const one of this.#upstreams.values()) {
+      const { isWanted } = one;
+      one.pursue(standing);
+      if (one.isWanted !== isWanted) standing = { ...standing, owned: standing.owned + 1 };
+    }
+  }
+
   #standing(now: Instant): Standing {
     let owned = 0;
     for (const { isWanted } of this.#upstreams.values()) if (isWanted) owned++;
@@ -212,19 +224,23 @@ export class Ownership {
     };
   }
 
-  /** Beats in time, and at once if there is something new to tell. */
+  /**
+   * Beats in time of all upstreams, and at once of those that have news: a beat that does not name an upstream says
+   * nothing of it. With all of them in each, the start of many would be quadratic.
+   */
   #beat(now: Instant): void {
     if (!this.#connectedAt) return;
+    const isDue = now.ms >= this.#beatAt + this.#times.beat;
     const owned: OwnedUpstream[] = [];
     const released: ReleasedUpstream[] = [];
     for (const one of this.#upstreams.values()) {
+      if (!isDue && !one.hasNews) continue;
       if (one.owned) owned.push(one.owned);
       if (one.released) released.push(one.released);
+      one.told();
     }
-    const text = JSON.stringify([owned, released]);
-    if (text === this.#beatText && now.ms < this.#beatAt + this.#times.beat) return;
-    this.#beatText = text;
-    this.#beatAt = now.ms;
+    if (isDue) this.#beatAt = now.ms;
+    else if (owned.length + released.length === 0) return;
     this.#effects.push({ type: "beat", beat: { member: this.#member, at: now, owned, released } });
   }
 

@@ -95,6 +95,12 @@ export class UpstreamOwnership {
   #isLeaving = false;
   #isReleasing = false;
   #released: ReleasedUpstream | undefined;
+  /** The contents of the newest beat that named the upstream. */
+  #told: {
+    readonly term?: number | undefined;
+    readonly phase?: string;
+    readonly released?: ReleasedUpstream | undefined;
+  } = {};
 
   constructor(
     upstream: string,
@@ -123,6 +129,18 @@ export class UpstreamOwnership {
     return this.#released;
   }
 
+  /** True if there is something to tell that no beat has told yet. */
+  get hasNews(): boolean {
+    const { term, phase, released } = this.#told;
+    if (this.#held && (this.#held.term !== term || this.phase !== phase)) return true;
+    return this.#released !== undefined && this.#released !== released;
+  }
+
+  /** Notes that a beat has told all of it. */
+  told(): void {
+    this.#told = { term: this.#held?.term, phase: this.phase, released: this.#released };
+  }
+
   /** True if this member owns it or may soon. */
   get isWanted(): boolean {
     return this.#held !== undefined || this.#claim !== undefined;
@@ -148,15 +166,23 @@ export class UpstreamOwnership {
     if (this.#look === "done") this.#look = "due";
   }
 
-  /** Ends what was not renewed in time. Comes before every other input: a beat that arrives too late must not renew. */
-  expire(now: Instant): void {
+  /**
+   * Ends what was not renewed in time. Comes before every other input: a beat that arrives too late must not renew.
+   *
+   * @returns true if the fence has fallen
+   */
+  expire(now: Instant): boolean {
     const held = this.#held;
-    if (!held) return;
+    if (!held) return false;
     const { lease, margin } = this.#times;
     const age = ageOf(held.from, now);
     if (age >= lease) this.resign("lease");
     else if (this.isExclusive && ageOf(held.provedAt, now) >= UNPROVEN_MS) this.resign("unproven");
-    else if (age >= lease - margin) held.hasFallen = true;
+    else if (age >= lease - margin && !held.hasFallen) {
+      held.hasFallen = true;
+      return true;
+    }
+    return false;
   }
 
   /** Our own beat has come back. */

@@ -142,22 +142,22 @@ export class ClusterMember {
 
   add(name: string, upstream: MemberUpstream): void {
     this.#upstreams.set(name, upstream);
-    this.#carryOut(this.#ownership.add(name, upstream.isExclusive, this.#now));
+    this.#carryOut(this.#ownership.add(name, upstream.isExclusive, this.#now), [name]);
   }
 
   remove(name: string): void {
-    this.#carryOut(this.#ownership.remove(name, this.#now));
+    this.#carryOut(this.#ownership.remove(name, this.#now), [name]);
     this.#upstreams.delete(name);
   }
 
   /** Tells the others the phase of an upstream's connection. */
   setPhase(name: string, phase: string): void {
-    this.#carryOut(this.#ownership.setPhase(name, phase, this.#now));
+    this.#carryOut(this.#ownership.setPhase(name, phase, this.#now), [name]);
   }
 
   /** Gives an upstream to another member, and does not claim it again. */
   release(name: string): void {
-    this.#carryOut(this.#ownership.release(name, this.#now));
+    this.#carryOut(this.#ownership.release(name, this.#now), [name]);
   }
 
   mayWrite(name: string): boolean {
@@ -212,7 +212,12 @@ export class ClusterMember {
     // Of an address of ours only we say so.
     for (const { upstream, address } of beat.released)
       if (!this.#answering.has(address)) this.#upstreams.get(upstream)?.released(address);
-    this.#carryOut(this.#ownership.hear(beat, this.#now));
+    const now = this.#now;
+    const named = [...beat.owned, ...beat.released].map(({ upstream }) => upstream);
+    const wasInContact = this.#ownership.isInContact(now);
+    const effects = this.#ownership.hear(beat, now);
+    const isNewContact = this.#ownership.isInContact(now) !== wasInContact;
+    this.#carryOut(effects, isNewContact ? undefined : named);
   }
 
   /** Reports the same text once in a row: a member of another version sends beats all the time. */
@@ -221,9 +226,17 @@ export class ClusterMember {
     this.#reported = text;
   }
 
-  #carryOut(effects: readonly OwnershipEffect[]): void {
-    for (const effect of effects) this.#perform(effect);
-    for (const upstream of this.#upstreams.values()) upstream.look();
+  /**
+   * @param named upstreams that may have changed, besides those of the effects; all by default. There may be thousands,
+   *   and beats come from every member: whatever only time changes is seen at the next tick.
+   */
+  #carryOut(effects: readonly OwnershipEffect[], named: Iterable<string> = this.#upstreams.keys()): void {
+    const changed = new Set(named);
+    for (const effect of effects) {
+      if ("upstream" in effect) changed.add(effect.upstream);
+      this.#perform(effect);
+    }
+    for (const name of changed) this.#upstreams.get(name)?.look();
   }
 
   #perform(effect: OwnershipEffect): void {
@@ -264,7 +277,7 @@ export class ClusterMember {
     const take = this.#upstreams.get(upstream)?.take;
     if (take && !this.#answering.has(address)) this.#answering.set(address, this.#engine.answer(address, take));
     const outcome = await this.#write(upstream, { member: this.#id, address }, after, withinMs);
-    this.#carryOut(this.#ownership.claimed(upstream, outcome, this.#now));
+    this.#carryOut(this.#ownership.claimed(upstream, outcome, this.#now), [upstream]);
     const owner = this.#ownership.ownerOf(upstream, this.#now);
     if (!owner?.isSelf || owner.address !== address) this.#stopAnswering(address);
   }
@@ -272,7 +285,7 @@ export class ClusterMember {
   #release({ upstream, after, from, withinMs }: OwnershipEffect & { type: "release" }): void {
     const release = this.#write(upstream, { from }, after, withinMs).then((outcome) => {
       this.#releases.delete(release);
-      this.#carryOut(this.#ownership.released(upstream, outcome, this.#now));
+      this.#carryOut(this.#ownership.released(upstream, outcome, this.#now), [upstream]);
     });
     this.#releases.add(release);
   }
@@ -294,9 +307,9 @@ export class ClusterMember {
     try {
       const stored = await this.#engine.look(OWNERS, upstream, withinMs);
       const value = stored && decodeOwner(stored.value);
-      this.#carryOut(this.#ownership.found(upstream, value, stored?.revision ?? 0, this.#now));
+      this.#carryOut(this.#ownership.found(upstream, value, stored?.revision ?? 0, this.#now), [upstream]);
     } catch {
-      this.#carryOut(this.#ownership.lookFailed(upstream, this.#now));
+      this.#carryOut(this.#ownership.lookFailed(upstream, this.#now), [upstream]);
     }
   }
 

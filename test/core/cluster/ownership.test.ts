@@ -373,3 +373,59 @@ test("a member is silent after a lease without a beat, counted from when we coul
   member.pass(LEASE_MS);
   assert.equal(isSilent(), true);
 });
+
+/** A member that owns u in term 1 and v in term 2. */
+function ownerOfTwo(): Member {
+  const member = owner();
+  member.take(member.ownership.add("v", false, member.now));
+  member.take(member.ownership.found("v", undefined, 0, member.now));
+  assert.deepEqual(types(member.pass(100)), ["claim"]);
+  member.take(member.ownership.claimed("v", 2, member.now));
+  return member;
+}
+
+test("news of an upstream is told at once and alone, and all upstreams with the next beat", () => {
+  const member = ownerOfTwo();
+  const u = { upstream: "u", term: 1, address: "address-1", phase: "" };
+  const v = { upstream: "v", term: 2, address: "address-2", phase: "" };
+  assert.deepEqual(member.beats.at(-1)?.owned, [v]);
+  const told = member.beats.length;
+  member.take(member.ownership.setPhase("u", "ready", member.now));
+  assert.deepEqual(member.beats.at(-1)?.owned, [{ ...u, phase: "ready" }]);
+  member.take(member.ownership.setPhase("u", "ready", member.now));
+  assert.equal(member.beats.length, told + 1);
+  member.pass(LEASE_MS / 6);
+  assert.deepEqual(member.beats.at(-1)?.owned, [{ ...u, phase: "ready" }, v]);
+});
+
+test("news does not postpone the beat that renews the other upstreams", () => {
+  const member = ownerOfTwo();
+  for (let round = 0; round < 100; round++) {
+    member.pass(100);
+    member.take(member.ownership.setPhase("u", `phase ${round}`, member.now));
+    assert.ok(member.ownership.mayWrite("v", member.now), `round ${round}`);
+  }
+});
+
+test("the claims of one moment count for each other", () => {
+  const member = follower();
+  member.take(member.ownership.add("v", false, member.now));
+  member.take(member.ownership.found("v", { member: "other", address: "other-8" }, 8, member.now));
+  assert.deepEqual(types(member.pass(LEASE_MS)), ["claim"]);
+  assert.deepEqual(types(member.pass(40)), []);
+  assert.deepEqual(types(member.pass(20)), ["claim"]);
+});
+
+test("a fence that falls asks for a tick at once, whatever the input was", () => {
+  const member = owner();
+  member.pass(1_900, false);
+  const ticks = () => member.effects.flatMap((effect) => (effect.type === "tick" ? [effect.at] : []));
+  for (let round = 0; round < 20 && ticks().at(-1) !== member.ms; round++) {
+    member.ms += 10;
+    member.wallMs += 10;
+    const idle: Beat = { member: "other", at: { ms: 0, wallMs: 0 }, owned: [], released: [] };
+    member.take(member.ownership.hear(idle, member.now));
+  }
+  assert.equal(ticks().at(-1), member.ms);
+  assert.equal(member.ownership.mayWrite("u", member.now), false);
+});

@@ -12,6 +12,7 @@ export default {
       simulation,
     ],
     ["a late beat raises the fence again", "held.hasFallen = true;", "held.hasFallen = false;", simulation],
+    ["the phase is no news", " || this.phase !== phase)) return true", ")) return true"],
     ["a newer term does not end an older one", 'this.resign("taken");\n  }\n\n  #isSilent', "}\n\n  #isSilent"],
     ["a beat renews a term that it does not tell of", "if (this.#held?.term === term)", "if (this.#held)"],
     [
