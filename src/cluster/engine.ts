@@ -38,6 +38,13 @@ export class EngineError extends Error {
   }
 }
 
+/** A mistake of configuration: trying again does not mend it. */
+export class Mistake extends EngineError {
+  constructor(message: string) {
+    super(message, { mayBeDone: false });
+  }
+}
+
 /** An engine calls back, never inside a call to it; an exception in a callback goes to `fault`. */
 export interface Engine {
   /**
@@ -78,7 +85,7 @@ export interface Engine {
    * @throws EngineError
    */
   keys(bucket: Bucket, prefix: string, withinMs: number): Promise<readonly string[]>;
-  /** Makes a log unless it is there, and says what it holds. @throws EngineError */
+  /** Makes a log unless it is there, and says what it holds. @throws EngineError, Mistake */
   openLog(log: string, limits: LogLimits, withinMs: number): Promise<LogState>;
   /**
    * Appends an entry; the same id twice within two minutes appends once. Returns its sequence number once it is stored.

@@ -7,7 +7,7 @@ import {
   type NatsConnection,
   nkeyAuthenticator,
 } from "@nats-io/transport-node";
-import { EngineError, type EngineSettings } from "./engine.ts";
+import { type EngineSettings, Mistake } from "./engine.ts";
 
 /** A server that is there answers well within it; one that is stopped takes the connection and is silent. */
 export const DIAL_TIMEOUT_MS = 2_000;
@@ -16,13 +16,6 @@ const PING_INTERVAL_MS = 1_000;
 const MAX_PINGS_OUT = 2;
 
 const encoder = new TextEncoder();
-
-/** A mistake of configuration: trying again does not mend it. */
-export class Mistake extends EngineError {
-  constructor(message: string) {
-    super(message, { mayBeDone: false });
-  }
-}
 
 /** @throws Mistake, or an Error that names the server */
 export async function dial(server: string, settings: EngineSettings): Promise<NatsConnection> {

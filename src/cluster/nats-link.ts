@@ -13,8 +13,8 @@ import {
   type Subscription,
 } from "@nats-io/transport-node";
 import pTimeout from "p-timeout";
-import { EngineError, type EngineSettings } from "./engine.ts";
-import { DIAL_TIMEOUT_MS, dial, Mistake, textOf } from "./nats-dial.ts";
+import { EngineError, type EngineSettings, Mistake } from "./engine.ts";
+import { DIAL_TIMEOUT_MS, dial, textOf } from "./nats-dial.ts";
 
 const PAUSE_FROM_MS = 100;
 const PAUSE_TO_MS = 1_000;

@@ -10,9 +10,9 @@ import {
   type LogEntry,
   type LogLimits,
   type LogState,
+  Mistake,
   type Stored,
 } from "./engine.ts";
-import { Mistake } from "./nats-dial.ts";
 import { type MessageHeaders, type NatsLink, Refused, readApi } from "./nats-link.ts";
 import {
   BUCKETS,
@@ -38,6 +38,8 @@ const LOST_RACE = new Set([10071, 10164]);
 const NO_STREAM = 10059;
 const NAME_IN_USE = 10058;
 const NO_MESSAGE = 10037;
+/** A stream's bytes are set aside when it is made, and the server has not as many left. */
+const NO_ROOM = 10047;
 /** The servers have not found each other, or have no leader. */
 const NOT_YET = new Set([10005, 10008, 10009]);
 /** JetStream is off in the server, or for the account. */
@@ -185,7 +187,7 @@ export class NatsStore {
     } catch (error) {
       if (!(error instanceof Refused) || NOT_YET.has(error.code)) throw error;
       if (JETSTREAM_OFF.has(error.code)) throw jetStreamIsOff();
-      throw new Mistake(`${error.message}; see sidesocket cluster-setup`);
+      throw error.code === NO_ROOM ? noRoomFor(wanted) : new Mistake(`${error.message}; see sidesocket cluster-setup`);
     }
     const { mistake, remark } = compareStream(wanted, info.config);
     if (mistake !== undefined) throw new Mistake(mistake);
@@ -195,8 +197,9 @@ export class NatsStore {
 
   /** A server without JetStream may be in a cluster that has it. */
   #checkJetStream(): void {
-    const { jetstream, cluster } = this.#link.info ?? {};
-    if (!jetstream && cluster === undefined) throw jetStreamIsOff();
+    const { info } = this.#link;
+    if (!info) throw new EngineError("NATS is not there", { mayBeDone: false });
+    if (!info.jetstream && info.cluster === undefined) throw jetStreamIsOff();
   }
 
   async #put(bucket: Bucket, key: string, stored: Uint8Array, until: number, headers?: MessageHeaders) {
@@ -301,6 +304,11 @@ function tooLong({ length }: Uint8Array, limit: number): EngineError {
 
 function jetStreamIsOff(): Mistake {
   return new Mistake("NATS has no JetStream here: start nats-server with -js, or enable it for the account");
+}
+
+function noRoomFor({ name, max_bytes: bytes = 0 }: StreamConfig): Mistake {
+  const cure = "raise max_file_store of its JetStream, or lower messages.bytes, or of a bucket replies.bytes";
+  return new Mistake(`NATS has no room to set aside the ${bytes} bytes of the stream ${name}: ${cure}`);
 }
 
 /** Runs the second if the first fails with such an error. */

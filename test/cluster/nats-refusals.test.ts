@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { nkeys } from "@nats-io/transport-node";
-import type { EngineSettings } from "../../src/cluster/engine.ts";
+import { type EngineSettings, Mistake } from "../../src/cluster/engine.ts";
 import { natsEngine } from "../../src/cluster/nats.ts";
 import { logConfig, memberRights } from "../../src/cluster/nats-streams.ts";
 import { authority, good, wrongHost } from "../faults/certificates.ts";
@@ -66,6 +66,22 @@ test("a stream with other subjects is refused, and other bounds are reported", s
   const other = await connected(member(server, { cluster: "c-1-log-a" }), t);
   const opened = other.engine.openLog("x", { bytes: 1024 * 1024 }, 1_000);
   await assert.rejects(opened, /the stream ss_c_1_log_a_log_x in NATS has subjects .*: delete it/);
+});
+
+test("a log for which the server has no room is a mistake that names both cures", skip, async (t) => {
+  const server = await JetStream.start({ t, lines: ["jetstream { max_file_store: 1GB }"] });
+  const early = member(server).openLog("a", { bytes: 1024 }, 1_000);
+  await assert.rejects(early, (error: Error) => !(error instanceof Mistake) && /NATS is not there/.test(error.message));
+  const { engine } = await connected(member(server), t);
+  const tooLarge = engine.openLog("a", { bytes: 2 ** 31 }, 5_000);
+  await assert.rejects(tooLarge, (error: Error) => {
+    assert.ok(error instanceof Mistake);
+    assert.match(
+      error.message,
+      /no room to set aside the 2147483648 bytes of .*_a: raise max_file_store .*messages\.bytes/,
+    );
+    return true;
+  });
 });
 
 test("rights that are missing are named at the start", skip, async (t) => {

@@ -1,6 +1,6 @@
 /** The log of an upstream that replicas share: its owner appends to it, and each replica makes its journals of it. */
 
-import { type Engine, EngineError, logLimits } from "../../cluster/engine.ts";
+import { type Engine, EngineError, logLimits, Mistake } from "../../cluster/engine.ts";
 import { decodeBatch, encodeBatch } from "../../cluster/log-entries.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { LogBatch } from "../../core/cluster/log-batch.ts";
@@ -398,7 +398,8 @@ export class SharedLog implements MessageWriter {
 
   /** A call that failed is made again; a mistake of configuration must be told. */
   #onFailed(error: Error): void {
-    if (!(error instanceof EngineError || this.#hasEnded)) this.#tell(error.message);
+    const mayPass = error instanceof EngineError && !(error instanceof Mistake);
+    if (!mayPass && !this.#hasEnded) this.#tell(error.message);
   }
 
   /** Reports the same text once in a row. */

@@ -1,6 +1,7 @@
 /** Tests of the log that replicas share, over a message server in memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EngineError, Mistake } from "../../../src/cluster/engine.ts";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
 import { type JournalEntry, MAIN_JOURNAL, type Start } from "../../../src/core/messages/journal.ts";
@@ -167,6 +168,21 @@ test("a term that is older than the log's is told, with its cure", async (t) => 
   two.log.own(2);
   two.say("b");
   await until(() => two.reports.some((each) => /newer terms .* delete its stream/.test(each)), { what: "a report" });
+});
+
+test("a log that cannot be made by a mistake is told once, and one whose server is away is not", async (t) => {
+  const replica = await Replica.join(t, new MemoryServer());
+  await until(() => replica.log.hasRead, { what: "the log" });
+  let calls = 0;
+  let error: Error = new EngineError("away", { mayBeDone: false });
+  replica.engine.next = () => {
+    calls++;
+    return Promise.reject(error);
+  };
+  await until(() => calls >= 1, { what: "a reading" });
+  error = new Mistake("no room");
+  await until(() => calls >= 4, { what: "more of them" });
+  assert.deepEqual(replica.reports, ["the cluster's log: no room"]);
 });
 
 test("an owner that ends tells how much may not have been stored", async (t) => {
