@@ -487,6 +487,8 @@ export type ProtocolOptions =
       readonly user?: string | undefined;
       /** The password of the user. */
       readonly password?: string | undefined;
+      /** The text of a credentials file (JWT and nkey), or the seed of a user's nkey, which signs the login. */
+      readonly credentials?: string | undefined;
       /** The beginning of the subjects at which replies come; by default "_INBOX". */
       readonly inbox?: string | undefined;
     })

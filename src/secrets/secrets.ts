@@ -89,6 +89,10 @@ export function secretsOf(
     collect(send, found, (text, name) => name === undefined || !NAMING.test(name) || KEY_LIKE.test(text));
     collect(expected, found, isSecret);
   }
+  // Of a secret of several lines, such as a credentials file, one line may go out.
+  for (const text of found)
+    if (text.includes("\n"))
+      for (const line of text.split("\n")) if (KEY_LIKE.test(line.trim())) found.add(line.trim());
   collect(unquoted([farewell, keepalive, protocol, subscriptions, add]), found, isSecret);
   return [...found].filter(({ length }) => length >= SECRET_MIN).sort((a, b) => b.length - a.length);
 }

@@ -1,4 +1,5 @@
 /** The greeting of a connection: the frames it sends and expects, one step after the other. */
+import { Unanswerable } from "../../protocols/challenge.ts";
 import { detailIn, frameText } from "../../protocols/condition.ts";
 import { textOf } from "../../protocols/json-message.ts";
 import type { Expectation } from "../../protocols/preset.ts";
@@ -34,7 +35,7 @@ export function greet(
         const frame = greetingFrame(greetingStep, valuesOf(captured, connection), reply);
         effects.push({ type: "send", connection, frame, by: "greeting" });
       } catch (error) {
-        if (!(error instanceof ValueMissing)) throw error;
+        if (!(error instanceof ValueMissing || error instanceof Unanswerable)) throw error;
         const detail = `step ${index + 1} cannot be sent: ${error.message}`;
         return giveUp(session, connection, { reason: "greeting", rejected: false, detail }, context, effects);
       }

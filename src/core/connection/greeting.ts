@@ -1,7 +1,7 @@
 /** The steps of a greeting, the script of sends and expects that runs on every connection before it counts as ready. */
 
 import type { UpstreamSettings } from "../../config/schema.ts";
-import { withResponse } from "../../protocols/challenge.ts";
+import { withResponse, withSecret } from "../../protocols/challenge.ts";
 import { frameText, isEmpty, testOf } from "../../protocols/condition.ts";
 import { textOfScalar } from "../../protocols/json-text.ts";
 import type { Expectation, GreetingStep } from "../../protocols/preset.ts";
@@ -31,7 +31,7 @@ export function isStepOf({ first }: Pick<GreetingStep, "first">, resumes: boolea
 
 /**
  * The frame of a send step: text as it is, any other value as JSON. `expected` is the frame of the step before it.
- * @throws ValueMissing
+ * @throws ValueMissing, Unanswerable
  */
 export function greetingFrame(
   { send, challenge }: Pick<GreetingStep, "send" | "challenge">,
@@ -40,7 +40,11 @@ export function greetingFrame(
 ): string {
   const text = filledMessage(send, values);
   if (!challenge || expected === undefined) return text;
-  return withResponse(text, { ...challenge, password: filledText(challenge.password, values) }, expected);
+  return withResponse(
+    text,
+    withSecret(challenge, (secret) => filledText(secret, values)),
+    expected,
+  );
 }
 
 /** @throws ValueMissing if `every` is finite although a value is not there */

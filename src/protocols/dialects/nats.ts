@@ -267,7 +267,7 @@ function loginIn(frame: string): object | undefined {
  * A request is published with a subject of ours to reply to, by which its reply is known; to subscribe and to
  * unsubscribe are requests, too.
  */
-export const nats: Dialect<"token" | "user" | "password" | "inbox"> = {
+export const nats: Dialect<"token" | "user" | "password" | "credentials" | "inbox"> = {
   purpose: "NATS servers, with JetStream",
   start: [
     "upstreams:",
@@ -276,6 +276,7 @@ export const nats: Dialect<"token" | "user" | "password" | "inbox"> = {
     "    protocol:",
     "      preset: nats",
     '      # token: "${NATS_TOKEN}"   # or user and password',
+    '      # credentials: "${file:/run/secrets/nats.creds}"   # of a user with a JWT, or the seed of an nkey',
     "    # subscriptions:",
     "    #   orders:",
     '    #     request: { subscribe: "orders.>" }   # with queue: NAME, one of a group gets each message',
@@ -287,11 +288,12 @@ export const nats: Dialect<"token" | "user" | "password" | "inbox"> = {
     token: "The token with which the connection logs in.",
     user: "The user as which the connection logs in.",
     password: "The password of the user.",
+    credentials: "The text of a credentials file (JWT and nkey), or the seed of a user's nkey, which signs the login.",
     inbox: 'The beginning of the subjects at which replies come; by default "_INBOX".',
   },
-  outgoing: { token: true, user: true, password: true },
+  outgoing: { token: true, user: true, password: true, credentials: true },
   forms: { inbox: { pattern: PREFIX, must: "must be tokens between dots, without wildcards" } },
-  build: ({ token, user, password, inbox = "_INBOX" }, seed = "sidesocket") => ({
+  build: ({ token, user, password, credentials, inbox = "_INBOX" }, seed = "sidesocket") => ({
     protocol: natsWith(`${inbox}.${seed}`),
     greeting: [
       { expect: { text: "^INFO ", reject: { text: "^-ERR ", class: "slow" }, within: STEP_MS } },
@@ -303,6 +305,7 @@ export const nats: Dialect<"token" | "user" | "password" | "inbox"> = {
             ...(password !== undefined && { pass: password }),
           },
         },
+        ...(credentials !== undefined && { challenge: { at: "/connect", credentials } }),
         expect: { text: "^PONG\\s", reject: { text: "^-ERR " }, within: STEP_MS },
       },
     ],
