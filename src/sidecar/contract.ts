@@ -285,6 +285,9 @@ export interface ThreadCluster {
   readonly keepsTrying?: boolean | undefined;
 }
 
+/** How long a read may wait for the cluster's log, in milliseconds: the host waits longer, and for memory, too. */
+export const READ_HOLD_MS = 4_000;
+
 /** `ahead`: the cursor is of this epoch, but after its newest message. `nowhere`: there is no such journal. */
 export type NoPage = "ahead" | "nowhere";
 

@@ -114,6 +114,7 @@ test("a replica without a message server is not ready, and says why", { skip: la
   const scene = await Scene.start({ t, on: [] });
   await scene.nats.kill();
   const replica = await scene.startReplica();
+  const page = replica.fetch("/v1/upstreams/default/messages");
   const response = await replica.fetch("/readyz");
   assert.equal(response.status, 503);
   assert.match(await response.text(), /no contact with the others/);
@@ -124,4 +125,8 @@ test("a replica without a message server is not ready, and says why", { skip: la
   });
   const { code, sent } = (await refused.json()) as { code: string; sent: string };
   assert.deepEqual([code, sent], ["reply_timeout", "no"]);
+  const unread = (await (await page).json()) as { code: string; detail: string };
+  assert.deepEqual([unread.code, unread.detail], ["upstream_down", UNREADABLE]);
 });
+
+const UNREADABLE = "this replica cannot read the messages that the cluster keeps at present";

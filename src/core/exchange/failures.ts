@@ -98,6 +98,12 @@ export function noMemory(limit: number, what = "the message"): Failure {
   return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
+/** The failure of a read of messages that nothing holds up but the process itself. */
+export function pageLate(waitedMs: number): Failure {
+  const detail = `the messages did not come within ${waitedMs} ms: the process was stopped, or is too busy`;
+  return { code: "upstream_down", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
+}
+
 /** The failure of a request whose reply came, and found no memory. */
 export function noRoomFor({ limit }: Budget): Failure {
   const detail = `the reply came, but those that wait to be read leave no room for it (limits.memory: ${limit})`;

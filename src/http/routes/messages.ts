@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { noMemory, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { noMemory, pageLate, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import {
   type Cursor,
   countedBytesOf,
@@ -16,6 +16,7 @@ import type { Budget } from "../../core/util/budget.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { compileWhere, type Rule } from "../../protocols/condition.ts";
 import { parseCallersPointer } from "../../protocols/pick.ts";
+import { READ_HOLD_MS } from "../../sidecar/contract.ts";
 import { acknowledge } from "../../sidecar/host/acknowledge.ts";
 import type { JournalSelection, ReadEnd } from "../../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../../sidecar/host/journal-reader.ts";
@@ -37,8 +38,8 @@ import { wholeResponse } from "../whole-response.ts";
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 const RULES_MAX = 16;
-/** How long a page may be in coming for lack of memory, in milliseconds. */
-const PAGE_WITHIN_MS = 5_000;
+/** How long a page may be in coming, mostly for lack of memory, in milliseconds: the log's reasons come before. */
+const PAGE_WITHIN_MS = READ_HOLD_MS + 1_000;
 
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
@@ -202,7 +203,11 @@ function onePage(c: Context<Env>, upstream: UpstreamPort, selection: JournalSele
       limit,
     );
     // The thread reads large messages only while there is memory for them, for one reader after the other.
-    const refuse = () => respond(problem(c, noMemory(c.get("record").budget.limit, "the messages"), upstream));
+    const refuse = () => {
+      const { budget } = c.get("record");
+      const isFull = budget.heldBy("pages") > 0;
+      respond(problem(c, isFull ? noMemory(budget.limit, "the messages") : pageLate(PAGE_WITHIN_MS), upstream));
+    };
     const patience = setTimeout(refuse, PAGE_WITHIN_MS);
     leaveSignal(c).addEventListener("abort", () => respond(new Response(null, { status: 499 })), { once: true });
     reader.resume();

@@ -12,7 +12,7 @@ import type { UpstreamRequest } from "../../core/messages/upstream-requests.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
-import type { ReadCommand } from "../contract.ts";
+import { READ_HOLD_MS, type ReadCommand } from "../contract.ts";
 import { newEpoch } from "../new-epoch.ts";
 import type { Journals, MessageWriter } from "./journals.ts";
 import type { Work } from "./mark.ts";
@@ -59,8 +59,6 @@ const BEHIND_MS = 30;
 const COMPARE_MS = 5_000;
 /** The time of each call to the message server. */
 const WITHIN_MS = 2_000;
-/** How long a read waits for the log. */
-const HOLD_MS = 5_000;
 /** A failure that goes on for this long is told. */
 const PATIENCE_MS = 5_000;
 /** Somebody has removed the records of owners, whose revisions are the terms, and not the log. */
@@ -354,7 +352,7 @@ export class SharedLog implements MessageWriter {
       this.#env.read(command);
       return;
     }
-    this.#held.set(command.seq, { command, needs: this.#compare(), until: this.#env.now() + HOLD_MS });
+    this.#held.set(command.seq, { command, needs: this.#compare(), until: this.#env.now() + READ_HOLD_MS });
     this.#setAlarm();
   }
 
