@@ -13,6 +13,12 @@ export interface LedgerRequest {
   readonly batch?: number | undefined;
   /** Leaves after this long, with or without a response. */
   readonly leaveAfterMs?: number | undefined;
+  /** How far this response may exceed its deadline, in place of the ledger's own bound; asked when it is there. */
+  readonly graceMs?: () => number;
+  /** True if the service was ended meanwhile, so that its connections broke. */
+  readonly mayBreak?: () => boolean;
+  /** The service, for problems. */
+  readonly by?: string;
 }
 
 /** A request's end for its caller. `left`: the caller did not wait for it. */
@@ -62,9 +68,11 @@ export class Ledger {
   }
 
   /** Makes a request, waits for its end, and records it. Never rejects. */
-  async request(product: Pick<Product, "post">, { timeoutMs, batch, leaveAfterMs }: LedgerRequest): Promise<void> {
+  async request(product: Pick<Product, "post">, request: LedgerRequest): Promise<void> {
+    const { timeoutMs, batch, leaveAfterMs, graceMs = this.#graceMs, mayBreak, by } = request;
     const numbers = Array.from({ length: batch ?? 1 }, () => this.#ends.push(undefined) - 1);
     const isBatch = batch !== undefined;
+    const what = `request ${numbers.join()}${by === undefined ? "" : ` at ${by}`}`;
     // A missing response is a fault to find, not to wait for.
     const signal = AbortSignal.timeout(leaveAfterMs ?? timeoutMs + 30_000);
     const headers = { "content-type": this.#dialect.contentType };
@@ -78,15 +86,15 @@ export class Ledger {
     } catch (error) {
       for (const n of numbers) this.#ends[n] = "left";
       const { cause } = error as Error;
-      if (leaveAfterMs === undefined) {
-        this.problem(`request ${numbers.join()} got no response: ${error}, because of ${cause ?? "nothing"}`);
+      if (leaveAfterMs === undefined && !mayBreak?.()) {
+        this.problem(`${what} got no response: ${error}, because of ${cause ?? "nothing"}`);
       }
       return;
     }
     const lateMs = performance.now() - began - timeoutMs;
     this.latestMs = Math.max(this.latestMs, lateMs);
-    if (lateMs > this.#graceMs()) {
-      this.problem(`request ${numbers.join()} ended ${Math.round(lateMs)} ms after its deadline`);
+    if (lateMs > graceMs()) {
+      this.problem(`${what} ended ${Math.round(lateMs)} ms after its deadline`);
     }
     if (outcomes.length !== numbers.length) {
       this.problem(`${numbers.length} requests got ${outcomes.length} replies`);

@@ -1,11 +1,15 @@
-/** A long chaos run in its own process: `run.ts chaos SEED MINUTES [FAULT]` or `run.ts isolation SEED REQUESTS`. */
+/**
+ * A long chaos run in its own process: `run.ts chaos SEED MINUTES [FAULT]`, `run.ts isolation SEED REQUESTS` or
+ * `run.ts cluster SEED MINUTES RUNTIMES SERVERS [FAULT]`.
+ */
 import process from "node:process";
 import { runtime } from "../support/root.ts";
 import type { Cleanup } from "../support/until.ts";
 import { chaos, type Findings } from "./chaos.ts";
+import { clusterChaos } from "./cluster.ts";
 import { isolation } from "./isolation.ts";
 
-const [what, seed = "", amount = "", only = ""] = process.argv.slice(2);
+const [what, seed = "", amount = "", ...rest] = process.argv.slice(2);
 const begun: (() => Promise<void>)[] = [];
 const t: Cleanup = {
   after: (end) => {
@@ -20,9 +24,16 @@ const report = (text: string): void => {
 
 async function run(): Promise<Findings> {
   const common = { seed: Number(seed), t, report };
-  if (what === "chaos") return await chaos({ ...common, ms: Number(amount) * 60_000, only });
+  const ms = Number(amount) * 60_000;
+  if (what === "chaos") return await chaos({ ...common, ms, only: rest[0] ?? "" });
   if (what === "isolation") return await isolation({ ...common, requests: Number(amount) });
-  throw new Error("usage: run.ts chaos SEED MINUTES [FAULT] | run.ts isolation SEED REQUESTS");
+  if (what === "cluster") return await clusterChaos({ ...common, ms, ...clusterOf(rest) });
+  throw new Error("usage: run.ts chaos SEED MINUTES [FAULT] | run.ts isolation SEED REQUESTS | run.ts cluster …");
+}
+
+function clusterOf([runtimes = "", servers, only = ""]: readonly string[]) {
+  const on = runtimes.split(",").map((name) => (name === "deno" ? "deno" : "node"));
+  return { on, servers: servers === "3" ? 3 : 1, only } as const;
 }
 
 const findings = await run();

@@ -84,6 +84,11 @@ export class JetStream {
     await this.#child?.kill();
   }
 
+  /** Ends it in order. */
+  async end(): Promise<void> {
+    await this.#child?.stop();
+  }
+
   /** Kills it, and removes all that it kept. */
   async lose(): Promise<void> {
     await this.kill();

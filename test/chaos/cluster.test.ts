@@ -1,0 +1,46 @@
+/** The judge of a cluster's readers, which must find every untruth: `npm run chaos -- --cluster` is what it judges. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { GapFacts, Item } from "../support/messages.ts";
+import { MessageOrder, ReadLog } from "./cluster-readers.ts";
+
+const message = (seq: number, n: number, epoch = "e-1"): Item => ({
+  cursor: `${epoch}-${seq}`,
+  at: "",
+  data: { jsonrpc: "2.0", method: "told", params: [n] },
+});
+const gap = (seq: number, reason = "away"): Item => ({ cursor: `e-1-${seq}`, at: "", gap: { reason } as GapFacts });
+
+/** Lets readers read, one list of items each, and returns what was found. */
+function found(...readers: readonly (readonly Item[])[]): readonly string[] {
+  const problems: string[] = [];
+  const problem = (text: string) => void problems.push(text);
+  const order = new MessageOrder(problem);
+  for (const [n, items] of readers.entries()) new ReadLog(`reader ${n}`, order, problem).take(items);
+  return problems;
+}
+
+test("messages that rise, and are missing in gaps only, are no problem", () => {
+  const items = [gap(1), message(2, 3), message(3, 4), gap(4), gap(5), message(6, 9)];
+  assert.deepEqual(found(items, items, items.slice(3)), []);
+});
+
+const wrongs: ReadonlyMap<string, readonly [RegExp, ...(readonly Item[])[]]> = new Map([
+  ["a missing message without a gap", [/read 3 at e-1-2 after 1, without a gap/, [message(1, 1), message(2, 3)]]],
+  [
+    "a gap that does not stand where messages are missing",
+    [/without a gap/, [message(1, 1), gap(2), message(3, 2), message(4, 4)]],
+  ],
+  ["a message that comes twice", [/read message 1 at e-1-2 after 1/, [message(1, 1), message(2, 1)]]],
+  ["messages in another order", [/read message 1/, [gap(1), message(2, 2), message(3, 1)]]],
+  ["an entry that is missing", [/read a gap: away at e-1-3 after e-1-1/, [message(1, 1), gap(3)]]],
+  ["another epoch", [/after e-1-1/, [message(1, 1), message(2, 2, "f-1")]]],
+  ["a gap for want of room", [/the reason overflow/, [gap(1, "overflow")]]],
+  ["another message for another reader", [/which is 1 for another/, [message(1, 1)], [message(1, 2)]]],
+]);
+
+for (const [what, [problem, ...readers]] of wrongs) {
+  test(`${what} is found`, () => {
+    assert.match(found(...readers).join("\n"), problem);
+  });
+}
