@@ -1,7 +1,10 @@
-/** The judge of a cluster's readers, which must find every untruth: `npm run chaos -- --cluster` is what it judges. */
+/** A moment of a cluster's chaos, and the judge of its readers: `npm run chaos -- --cluster` is the long form. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lacksNats } from "../support/jetstream.ts";
 import type { GapFacts, Item } from "../support/messages.ts";
+import { runtime } from "../support/root.ts";
+import { clusterChaos } from "./cluster.ts";
 import { MessageOrder, ReadLog } from "./cluster-readers.ts";
 
 const message = (seq: number, n: number, epoch = "e-1"): Item => ({
@@ -44,3 +47,10 @@ for (const [what, [problem, ...readers]] of wrongs) {
     assert.match(found(...readers).join("\n"), problem);
   });
 }
+
+test("a replica that is killed under load leaves every invariant of the cluster", { skip: lacksNats }, async (t) => {
+  const options = { seed: 3, ms: 1, on: [runtime, runtime], only: "killed together", leaseMs: 500, longestMs: 500, t };
+  const { figures, problems } = await clusterChaos(options);
+  t.diagnostic(JSON.stringify(figures));
+  assert.deepEqual(problems, [], JSON.stringify(figures));
+});

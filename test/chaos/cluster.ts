@@ -28,6 +28,10 @@ export interface ClusterChaosOptions {
   readonly on: readonly Runtime[];
   /** How many message servers there are: three need nats-server 2.10. */
   readonly servers?: 1 | 3;
+  /** Drawn by default. */
+  readonly leaseMs?: number;
+  /** The longest timeout of a request. */
+  readonly longestMs?: number;
   /** Only faults whose name contains this. */
   readonly only?: string;
   readonly report?: (text: string) => void;
@@ -35,6 +39,7 @@ export interface ClusterChaosOptions {
 
 /** Callers at each replica at once. */
 const CLIENTS = 6;
+const LONGEST_MS = 5_000;
 const LEASES_MS: readonly number[] = [1_000, 1_500, 3_000];
 /** How far a response may exceed its deadline, on a machine that is not busy. */
 const LATE_MS = 1_000;
@@ -90,7 +95,8 @@ class Run {
   static async start(options: ClusterChaosOptions): Promise<Run> {
     const { seed, t, on } = options;
     const random = seeded(seed);
-    const leaseMs = LEASES_MS[Math.floor(random() * LEASES_MS.length)] as number;
+    const drawnMs = LEASES_MS[Math.floor(random() * LEASES_MS.length)] as number;
+    const { leaseMs = drawnMs } = options;
     const ledger = new Ledger(() => LATE_MS);
     const problem = (text: string) => {
       options.report?.(`NOT OK: ${text}`);
@@ -195,8 +201,9 @@ class Run {
 
   /** Requests in a loop, with any timeout, alone or in a batch, some of which are left. */
   async #client(replica: Replica, random: () => number): Promise<void> {
+    const { longestMs = LONGEST_MS } = this.#options;
     while (this.#isGoing) {
-      const timeoutMs = Math.round(100 + random() ** 2 * 5_000);
+      const timeoutMs = Math.round(100 + random() ** 2 * longestMs);
       const batch = random() < 0.1 ? 1 + Math.floor(random() * 5) : undefined;
       const leaveAfterMs = random() < 0.03 ? Math.round(random() * 50) : undefined;
       if (replica.isUp) await this.#request(replica, timeoutMs, batch, leaveAfterMs);

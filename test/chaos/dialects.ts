@@ -35,15 +35,21 @@ interface RpcAnswer {
   readonly id?: unknown;
   readonly result?: unknown;
   readonly error?: { readonly data?: { readonly code?: string; readonly sent?: Sent } };
+  readonly status?: number;
+  readonly code?: string;
+  readonly sent?: Sent;
 }
 
-function rpcOutcome({ id, result, error }: RpcAnswer, n: number | undefined): Outcome {
+function rpcOutcome(answer: RpcAnswer, n: number | undefined): Outcome {
+  const { id, result, error, status, code, sent } = answer;
+  // A request that crosses the end of its connection at an exit: what it finds there knows no JSON-RPC.
+  if (status === 408 && code === "shutting_down") return { type: "failed", code, sent };
   if (error !== undefined) {
     const { code = "(none)", sent } = error.data ?? {};
     return { type: "failed", code, sent };
   }
   const own = id === ID && Array.isArray(result) && result.length === 1 && result[0] === n;
-  return { type: "reply", own, shown: JSON.stringify({ id, result }) };
+  return { type: "reply", own, shown: JSON.stringify(answer) };
 }
 
 const rpc: Dialect = {
