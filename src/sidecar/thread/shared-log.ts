@@ -52,6 +52,8 @@ interface HeldRead {
 
 /** Without a hint, the log is read this often, in milliseconds. */
 const POLL_MS = 1_000;
+/** The most entries that are asked for at once: a log of small ones has tens of thousands, to be read at each start. */
+const READ_AHEAD = 32;
 /** The pause after a failed reading, and while a server lags behind. */
 const RETRY_MS = 250;
 const BEHIND_MS = 30;
@@ -420,16 +422,35 @@ export class SharedLog implements MessageWriter {
   async #readOne(): Promise<number> {
     if (this.#env.now() >= this.#compareAt) await this.#compareNow();
     const compared = this.#compared;
-    const entry = await this.#engine.next(this.#name, this.#fold.position, WITHIN_MS);
-    if (this.#hasEnded) return POLL_MS;
-    if (entry) {
-      this.#env.work(() => this.#take(entry.seq, entry.entry), undefined);
-      return 0;
-    }
+    if ((await this.#readAhead()) || this.#hasEnded) return 0;
     // A server that answers may have less of the log than its leader.
     if (this.#fold.position < this.#compareTo) return BEHIND_MS;
     this.#env.work(() => this.#onEnd(compared), undefined);
     return POLL_MS;
+  }
+
+  /**
+   * Reads what is known to be there, many entries at a time.
+   * @returns true if there was an entry
+   * @throws Error if the first cannot be read
+   */
+  async #readAhead(): Promise<boolean> {
+    const { position } = this.#fold;
+    const count = Math.max(1, Math.min(READ_AHEAD, this.#known - position));
+    const next = (_: unknown, n: number) => this.#engine.next(this.#name, position + n, WITHIN_MS);
+    const reads = Array.from({ length: count }, next);
+    // One that fails behind others is read again.
+    for (const read of reads) read.catch(() => {});
+    for (const [n, read] of reads.entries()) {
+      const entry = await (n === 0 ? read : read.catch(() => undefined));
+      // Not to be passed over: a server that has less may have been asked for it, and another one for the next.
+      if (this.#hasEnded || !entry) return n > 0;
+      if (entry.seq <= this.#fold.position) continue;
+      this.#env.work(() => this.#take(entry.seq, entry.entry), undefined);
+      // The log is to be read again from elsewhere.
+      if (this.#fold.position !== entry.seq) return true;
+    }
+    return true;
   }
 
   async #compareNow(): Promise<void> {

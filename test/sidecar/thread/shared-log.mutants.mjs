@@ -3,6 +3,12 @@ export default {
   tests: ["test/sidecar/thread/shared-log"],
   mutants: [
     ["a term begins before the log has been read", "|| this.#readUpTo < term.needs) return;", ") return;"],
+    [
+      "an entry that a server lacks is passed over",
+      "if (this.#hasEnded || !entry) return n > 0;",
+      "if (!entry) continue;",
+    ],
+    ["the log is read one entry after the other", "const READ_AHEAD = 32;", "const READ_AHEAD = 1;"],
     ["a log that is lost is not begun again", "isAnew: true, begun: undefined }", "isAnew: true, begun: term.begun }"],
     ["what was not stored is not told", "if (unstored > 0) this.#env", "if (unstored < 0) this.#env"],
     ["a term that is older than the log's is not told", "if (isRefused) this.#tell(OUTDATED);", "void isRefused;"],

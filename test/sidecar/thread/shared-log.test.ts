@@ -39,8 +39,15 @@ class Replica {
     t.after(async () => this.log.end());
   }
 
-  static async join(t: Cleanup, server: MemoryServer, messages = { count: 100, bytes: "1MiB" }): Promise<Replica> {
+  /** @param prepare changes the engine before anything is read */
+  static async join(
+    t: Cleanup,
+    server: MemoryServer,
+    messages = { count: 100, bytes: "1MiB" },
+    prepare: (engine: MemoryEngine) => void = () => {},
+  ): Promise<Replica> {
     const replica = new Replica(t, server, upstreamSchema.parse({ url: "wss://example.org", messages }));
+    prepare(replica.engine);
     await replica.engine.connect({ contact: () => {}, fault: (error) => replica.reports.push(error.message) });
     replica.log.start();
     return replica;
@@ -96,6 +103,34 @@ test("messages that come before the log has been read wait for it, and every rep
   three.say("c");
   assert.deepEqual(textsOf(await one.has("c")), ["a", "b", "away null", "c"]);
   assert.deepEqual(await one.read(), await two.read());
+});
+
+test("a replica that starts reads many entries at a time, and passes over none that a server lacks", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  const texts = Array.from({ length: 90 }, (_, n) => String(n));
+  for (const text of texts) {
+    one.say(text);
+    await one.has(text);
+  }
+  let [present, most] = [0, 0];
+  const lacking = new Set([3, 20, 50, 51]);
+  const two = await Replica.join(t, server, undefined, (engine) => {
+    const next = engine.next.bind(engine);
+    engine.next = async (log, after, withinMs) => {
+      most = Math.max(most, ++present);
+      const entry = await next(log, after, withinMs);
+      present--;
+      if (lacking.delete(after + 1)) return undefined;
+      if (after === 40 && lacking.delete(-1)) throw new EngineError("lost", { mayBeDone: false });
+      return entry;
+    };
+    lacking.add(-1);
+  });
+  assert.deepEqual(await two.has("89"), await one.read());
+  assert.deepEqual([lacking.size, two.tally.holes], [0, 0]);
+  assert.ok(most > 10, `${most} entries at a time`);
 });
 
 test("the next owner goes on behind one gap, and a late batch of the former one does not count", async (t) => {
