@@ -32,8 +32,9 @@ export class Replica {
   #product: Product | undefined;
   /** True while it serves, stopped or not. */
   isUp = false;
-  /** Counts the processes. */
+  /** Counts the processes, and the last of them that was killed. */
   generation = 0;
+  killed = 0;
   #stoppedMs = 0;
   #stoppedAt: number | undefined;
   /** The reports of its exits in order. */
@@ -83,6 +84,7 @@ export class Replica {
 
   async kill(): Promise<void> {
     this.isUp = false;
+    this.killed = this.generation;
     await this.product.kill();
     this.#judgeOutput();
   }
@@ -112,6 +114,13 @@ export class Replica {
       problem(`${this.name} did not end in order: ${tail((error as Error).message)}`);
     }
     this.#judgeOutput();
+  }
+
+  /** True if a request to this process may have got no response: it was killed, or did not take it any more. */
+  mayBreak(generation: number, why: string): boolean {
+    if (this.killed === generation) return true;
+    const hasEnded = !this.isUp || this.generation !== generation;
+    return hasEnded && /refused/i.test(why);
   }
 
   async isReady(): Promise<boolean> {

@@ -24,6 +24,13 @@ interface Connection {
   readonly socket: WebSocket;
 }
 
+/** A request. Its padding comes back. */
+interface Call {
+  readonly id?: unknown;
+  readonly params: readonly [number];
+  readonly padding?: string;
+}
+
 export interface ChaosUpstreamOptions {
   readonly t: Cleanup;
   readonly random: () => number;
@@ -111,14 +118,14 @@ export class ChaosUpstream {
   }
 
   #take({ number, replica, socket }: Connection, text: string): void {
-    const { id, params } = JSON.parse(text) as { readonly id?: unknown; readonly params: readonly [number] };
+    const { id, params, padding } = JSON.parse(text) as Call;
     const [n] = params;
     this.#count(n);
     if (number < this.connections) {
       this.overtaken++;
       this.#problem(`request ${n} came from replica ${replica} on connection ${number} of ${this.connections}`);
     }
-    const reply = () => socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: params }));
+    const reply = () => socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: params, padding }));
     const roll = this.#random();
     if (this.isPrompt || roll > SILENT + VERY_SLOW + SLOW) reply();
     else if (roll > SILENT + VERY_SLOW) setTimeout(reply, this.#random() * SLOW_MS);

@@ -40,6 +40,9 @@ export interface ClusterChaosOptions {
 /** Callers at each replica at once. */
 const CLIENTS = 6;
 const LONGEST_MS = 5_000;
+/** The share of requests that are large, as are their replies: they go through the message server in chunks. */
+const LARGE = 0.03;
+const LARGE_BYTES = 900_000;
 const LEASES_MS: readonly number[] = [1_000, 1_500, 3_000];
 /** How far a response may exceed its deadline, on a machine that is not busy. */
 const LATE_MS = 1_000;
@@ -69,6 +72,7 @@ class Run {
   readonly #readers: readonly ChaosReader[];
   readonly #faults: Record<string, number> = {};
   readonly #readyMs: number[] = [];
+  readonly #draw: () => number;
   #isGoing = true;
 
   private constructor(
@@ -84,6 +88,7 @@ class Run {
     this.#order = new MessageOrder(problem);
     const { replicas } = stage;
     const random = seeded(options.seed + 2);
+    this.#draw = random;
     const readerAt = (name: string, pick: () => Replica) =>
       new ChaosReader(new ReadLog(name, this.#order, problem), pick, problem);
     this.#readers = [
@@ -212,15 +217,21 @@ class Run {
   }
 
   async #request(replica: Replica, timeoutMs: number, batch?: number, leaveAfterMs?: number): Promise<void> {
-    const { generation, stoppedMs } = replica;
-    await this.#ledger.request(replica.product, {
-      timeoutMs,
-      batch,
-      leaveAfterMs,
-      graceMs: () => LATE_MS + replica.stoppedMs - stoppedMs + 2 * this.#lag.recentMs,
-      mayBreak: () => !replica.isUp || replica.generation !== generation,
-      by: replica.name,
-    });
+    const { generation, stoppedMs, product } = replica;
+    const padding = this.#draw() < LARGE && batch === undefined ? "x".repeat(this.#draw() * LARGE_BYTES) : "";
+    const post = (path: string, body: unknown, init?: RequestInit) =>
+      product.post(path, padding === "" ? body : `${String(body).slice(0, -1)},"padding":"${padding}"}`, init);
+    await this.#ledger.request(
+      { post },
+      {
+        timeoutMs,
+        batch,
+        leaveAfterMs,
+        graceMs: () => LATE_MS + replica.stoppedMs - stoppedMs + 2 * this.#lag.recentMs,
+        mayBreak: (why) => replica.mayBreak(generation, why),
+        by: replica.name,
+      },
+    );
   }
 
   async #holdings(before: readonly Replica["holdings"][]): Promise<readonly Replica["holdings"][]> {

@@ -15,8 +15,8 @@ export interface LedgerRequest {
   readonly leaveAfterMs?: number | undefined;
   /** How far this response may exceed its deadline, in place of the ledger's own bound; asked when it is there. */
   readonly graceMs?: () => number;
-  /** True if the service was ended meanwhile, so that its connections broke. */
-  readonly mayBreak?: () => boolean;
+  /** True if the service was ended meanwhile, so that there may be no response. */
+  readonly mayBreak?: (why: string) => boolean;
   /** The service, for problems. */
   readonly by?: string;
 }
@@ -86,8 +86,9 @@ export class Ledger {
     } catch (error) {
       for (const n of numbers) this.#ends[n] = "left";
       const { cause } = error as Error;
-      if (leaveAfterMs === undefined && !mayBreak?.()) {
-        this.problem(`${what} got no response: ${error}, because of ${cause ?? "nothing"}`);
+      const why = `${error}, because of ${cause ?? "nothing"}`;
+      if (leaveAfterMs === undefined && !mayBreak?.(why)) {
+        this.problem(`${what} got no response: ${why}`);
       }
       return;
     }
