@@ -47,6 +47,12 @@ export class ReadLog {
     this.#problem = problem;
   }
 
+  /** Begins behind messages that are no longer kept. */
+  skip(): void {
+    this.#cursor = undefined;
+    this.#isExcused = true;
+  }
+
   take(items: readonly Item[]): void {
     for (const { cursor, gap, data } of items) {
       const content = gap ? `a gap: ${gap.reason}` : String((data as { params?: unknown[] }).params?.[0]);
@@ -130,9 +136,12 @@ export class ChaosReader {
       const text = await response.text();
       if (response.status === 200) return JSON.parse(text) as PageBody;
       this.refused++;
-      const { code } = JSON.parse(text) as { code?: string };
+      const { code, resume } = JSON.parse(text) as { readonly code?: string; readonly resume?: string };
       const isHonest = code === "upstream_down" || code === "shutting_down";
       if (!isHonest) this.#problem(`${replica.name} refused the page after ${after}: ${response.status} ${text}`);
+      if (resume === undefined) return undefined;
+      this.log.skip();
+      return { messages: [], next: resume };
     } catch (error) {
       const hasEnded = !replica.isUp || replica.generation !== generation;
       if (!hasEnded) this.#problem(`${replica.name} gave no page after ${after}: ${error}`);

@@ -59,6 +59,8 @@ const RETRY_MS = 250;
 const BEHIND_MS = 30;
 /** The log is compared with what we have of it this often: it may have been made anew. */
 const COMPARE_MS = 5_000;
+/** A log that has less than was read is lost if that lasts: a server that was just elected knows its end late. */
+const DOUBT_MS = 3_000;
 /** The time of each call to the message server. */
 const WITHIN_MS = 2_000;
 /** A failure that goes on for this long is told. */
@@ -98,6 +100,10 @@ export class SharedLog implements MessageWriter {
   #readUpTo = 0;
   #compareAt = 0;
   #compareTo = 0;
+  /** Since when the log has less than we read. */
+  #doubtedSince: number | undefined;
+  /** The newest entry that was read. */
+  #newest: Uint8Array | undefined;
   #wake: (() => void) | undefined;
   #hasGrown = false;
   #hasEnded = false;
@@ -363,6 +369,8 @@ export class SharedLog implements MessageWriter {
   }
 
   #release(): void {
+    // The log was lost. A cursor of it is neither ahead nor known until there is a new epoch, which expires it.
+    if (this.#fold.epoch === undefined) return;
     for (const [seq, { command, needs }] of this.#held) {
       if (this.#readUpTo < needs || !this.#journals?.newestOf(command.journal)) continue;
       this.#held.delete(seq);
@@ -390,6 +398,8 @@ export class SharedLog implements MessageWriter {
       const pauseMs = await this.#readOne().catch((error: Error) => {
         this.#onFailed(error);
         this.#compareAt = 0;
+        // While nobody answers, the end of the log is not learned either.
+        if (this.#doubtedSince !== undefined) this.#doubtedSince = this.#env.now();
         return RETRY_MS;
       });
       if (pauseMs > 0 && (!this.#hasGrown || pauseMs === RETRY_MS)) await this.#pause(pauseMs);
@@ -420,7 +430,7 @@ export class SharedLog implements MessageWriter {
 
   /** @returns the time until the next reading, in milliseconds */
   async #readOne(): Promise<number> {
-    if (this.#env.now() >= this.#compareAt) await this.#compareNow();
+    if (this.#env.now() >= this.#compareAt && !(await this.#compareNow())) return BEHIND_MS;
     const compared = this.#compared;
     if ((await this.#readAhead()) || this.#hasEnded) return 0;
     // A server that answers may have less of the log than its leader.
@@ -453,15 +463,41 @@ export class SharedLog implements MessageWriter {
     return true;
   }
 
-  async #compareNow(): Promise<void> {
+  /** @returns false as long as it is in doubt whether the log is the one that was read: then nothing more is read */
+  async #compareNow(): Promise<boolean> {
     this.#compareAt = this.#env.now() + COMPARE_MS;
     const comparison = ++this.#comparisons;
     const { life, first, last } = await this.#engine.openLog(this.#name, logLimits(this.#settings.messages), WITHIN_MS);
-    if (this.#hasEnded) return;
+    const isKept = await this.#isKept(life, last);
+    if (this.#hasEnded) return true;
+    if (isKept === undefined) {
+      this.#compareAt = 0;
+      return false;
+    }
     this.#compared = comparison;
     this.#compareTo = first > last ? 0 : last;
-    if (this.#fold.found(life, last)) this.#onOther();
+    if (this.#fold.found(life, isKept ? last : 0)) this.#onOther();
     else this.#known = Math.max(this.#known, this.#compareTo);
+    return true;
+  }
+
+  /** @returns true if the log has what was read of it, undefined as long as that may turn out */
+  async #isKept(life: string, last: number): Promise<boolean | undefined> {
+    const hasLess = this.#fold.hasLess(life, last);
+    if (!hasLess && this.#doubtedSince === undefined) return true;
+    this.#doubtedSince ??= this.#env.now();
+    const isKept = hasLess ? undefined : await this.#hasNewest();
+    if (isKept === undefined && this.#env.now() - this.#doubtedSince < DOUBT_MS) return undefined;
+    this.#doubtedSince = undefined;
+    return isKept === true;
+  }
+
+  /** The log may have lost entries, and have got others since. @returns undefined if the server lacks the newest */
+  async #hasNewest(): Promise<boolean | undefined> {
+    const { position } = this.#fold;
+    if (position === 0) return true;
+    const entry = await this.#engine.next(this.#name, position - 1, WITHIN_MS);
+    return entry && entry.seq === position && isSame(entry.entry, this.#newest);
   }
 
   /** The log is another one, or less of it: our term begins in it again. */
@@ -483,6 +519,7 @@ export class SharedLog implements MessageWriter {
   }
 
   #take(seq: number, bytes: Uint8Array): void {
+    this.#newest = bytes;
     const { holes, ignored } = this.#fold.counts;
     const batch = this.#batchOf(bytes);
     for (const effect of this.#fold.take(seq, batch)) this.#carryOut(effect);
@@ -551,4 +588,8 @@ export class SharedLog implements MessageWriter {
     for (const name of this.#absences.keys())
       if (name !== MAIN_JOURNAL && !known.has(name)) this.#send(this.#writer.open(name, newEpoch(), now));
   }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return one.length === other?.length && one.every((byte, at) => byte === other[at]);
 }

@@ -10,7 +10,7 @@ import type { FromThread, ReadCommand } from "../../../src/sidecar/contract.ts";
 import { Journals } from "../../../src/sidecar/thread/journals.ts";
 import { SharedLog } from "../../../src/sidecar/thread/shared-log.ts";
 import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
-import { type Cleanup, until } from "../../support/until.ts";
+import { type Cleanup, delay, until } from "../../support/until.ts";
 
 class Replica {
   readonly log: SharedLog;
@@ -179,6 +179,56 @@ test("a log that is lost while replicas run goes on under another epoch", async 
   const [gap] = await two.read({ epoch, seq: 1 });
   assert.ok(gap && "gap" in gap && gap.gap.reason === "expired");
   assert.deepEqual(await one.read(), await two.read());
+});
+
+/** Lets a replica's next looks at the log find it without its newest entry. @returns a function that ends this */
+function hideNewest({ engine }: Replica): () => void {
+  const openLog = engine.openLog.bind(engine);
+  engine.openLog = async (...args) => {
+    const state = await openLog(...args);
+    return { ...state, last: state.last - 1 };
+  };
+  return () => {
+    engine.openLog = openLog;
+  };
+}
+
+test("a server that lacks the newest entry for a moment does not end the epoch of the log", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(1);
+  one.say("a");
+  one.say("b");
+  await two.has("b");
+  const show = hideNewest(two);
+  two.log.own(2);
+  two.say("c");
+  await delay(200);
+  show();
+  assert.deepEqual(textsOf(await two.has("c")), ["a", "b", "away null", "c"]);
+  assert.deepEqual(await one.read(), await two.read());
+});
+
+test("a log that lost its newest entry and has got another since goes on under another epoch", async (t) => {
+  const server = new MemoryServer();
+  const [one, two] = await Promise.all([Replica.join(t, server), Replica.join(t, server)]);
+  one.log.own(1);
+  one.say("a");
+  await two.has("a");
+  const epoch = two.journals.epochOf(MAIN_JOURNAL);
+  const show = hideNewest(two);
+  two.log.own(2);
+  await delay(100);
+  const next = two.engine.next.bind(two.engine);
+  two.engine.next = async (...args) => {
+    two.engine.next = next;
+    const entry = await next(...args);
+    return entry && { ...entry, entry: entry.entry.toReversed() };
+  };
+  show();
+  two.say("b");
+  await two.has("b");
+  assert.notEqual(two.journals.epochOf(MAIN_JOURNAL), epoch);
 });
 
 test("an entry that cannot be read is passed over, and told", async (t) => {
