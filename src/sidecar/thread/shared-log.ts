@@ -59,8 +59,11 @@ const RETRY_MS = 250;
 const BEHIND_MS = 30;
 /** The log is compared with what we have of it this often: it may have been made anew. */
 const COMPARE_MS = 5_000;
-/** A log that has less than was read is lost if that lasts: a server that was just elected knows its end late. */
-const DOUBT_MS = 3_000;
+/**
+ * A log that has less than was read is lost if that lasts: a server that was just elected, or stopped, knows its end
+ * late. An election takes up to 9 s, and others must catch up.
+ */
+const DOUBT_MS = 15_000;
 /** The time of each call to the message server. */
 const WITHIN_MS = 2_000;
 /** A failure that goes on for this long is told. */
@@ -476,7 +479,7 @@ export class SharedLog implements MessageWriter {
     }
     this.#compared = comparison;
     this.#compareTo = first > last ? 0 : last;
-    if (this.#fold.found(life, isKept ? last : 0)) this.#onOther();
+    if (this.#fold.found(life, isKept ? Math.max(last, this.#fold.position) : 0)) this.#onOther();
     else this.#known = Math.max(this.#known, this.#compareTo);
     return true;
   }
@@ -486,13 +489,16 @@ export class SharedLog implements MessageWriter {
     const hasLess = this.#fold.hasLess(life, last);
     if (!hasLess && this.#doubtedSince === undefined) return true;
     this.#doubtedSince ??= this.#env.now();
-    const isKept = hasLess ? undefined : await this.#hasNewest();
+    const isKept = await this.#hasNewest();
     if (isKept === undefined && this.#env.now() - this.#doubtedSince < DOUBT_MS) return undefined;
     this.#doubtedSince = undefined;
     return isKept === true;
   }
 
-  /** The log may have lost entries, and have got others since. @returns undefined if the server lacks the newest */
+  /**
+   * Any server may be asked. The log may have lost entries, and have got others since.
+   * @returns undefined if the server lacks the newest
+   */
   async #hasNewest(): Promise<boolean | undefined> {
     const { position } = this.#fold;
     if (position === 0) return true;

@@ -9,7 +9,7 @@ export default {
       "if (!entry) continue;",
     ],
     ["the log is read one entry after the other", "const READ_AHEAD = 32;", "const READ_AHEAD = 1;"],
-    ["a log that lacks its end is lost at once", "const DOUBT_MS = 3_000;", "const DOUBT_MS = 0;"],
+    ["a log that lacks its end is lost at once", "const DOUBT_MS = 15_000;", "const DOUBT_MS = 0;"],
     ["a log that got another entry is the same", "isSame(entry.entry, this.#newest);", "true;"],
     ["a log that is lost is not begun again", "isAnew: true, begun: undefined }", "isAnew: true, begun: term.begun }"],
     ["what was not stored is not told", "if (unstored > 0) this.#env", "if (unstored < 0) this.#env"],
