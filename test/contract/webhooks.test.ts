@@ -1,82 +1,15 @@
 /** Webhooks: messages pushed to a receiver in order, signed, until they are acknowledged. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Item } from "../support/messages.ts";
 import { startProduct } from "../support/product.ts";
-import { type Cleanup, type Truthy, until, type WaitOptions, Watch } from "../support/until.ts";
+import { type Delivery, Receiver } from "../support/receiver.ts";
+import { type Cleanup, until } from "../support/until.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const SECRET = "whsec_c2VjcmV0LWtleS1vZi10aGlzLXRlc3QuLi4=";
-
-interface Delivery {
-  readonly headers: IncomingMessage["headers"];
-  readonly text: string;
-  readonly at: number;
-  readonly messages: readonly Item[];
-}
-
-/** A receiver that answers each delivery with the result of `status`; undefined leaves it unanswered. */
-class Receiver {
-  readonly deliveries: Delivery[] = [];
-  status: (delivery: Delivery) => number | undefined = () => 204;
-  url = "";
-  headers: Readonly<Record<string, string>> = {};
-  body: (delivery: Delivery) => string | Uint8Array | undefined = () => undefined;
-  readonly #watch = new Watch();
-  readonly #server = createServer((request, response) => {
-    let text = "";
-    request.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-    });
-    request.on("end", () => {
-      const delivery = {
-        headers: request.headers,
-        text,
-        at: performance.now(),
-        messages: JSON.parse(text).messages as Item[],
-      };
-      this.deliveries.push(delivery);
-      const status = this.status(delivery);
-      if (status !== undefined)
-        response.writeHead(status, { location: "http://127.0.0.1:1/", ...this.headers }).end(this.body(delivery));
-      this.#watch.changed();
-    });
-  });
-
-  static async start(t: Cleanup): Promise<Receiver> {
-    const receiver = new Receiver();
-    const port = await receiver.listen(0);
-    receiver.url = `http://127.0.0.1:${port}/hook`;
-    t.after(() => receiver.stop());
-    return receiver;
-  }
-
-  async listen(port: number): Promise<number> {
-    this.#server.listen(port, "127.0.0.1");
-    await once(this.#server, "listening");
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  until<T>(condition: () => T, options: WaitOptions = {}): Promise<Truthy<T>> {
-    return this.#watch.until(condition, options);
-  }
-
-  /** The acknowledged messages, in the order of arrival. */
-  taken(): number[] {
-    const good = this.deliveries.filter((delivery) => this.status(delivery) === 204);
-    return good.flatMap(({ messages }) => messages.map(({ data }) => (data as { params: number[] }).params[0] ?? -1));
-  }
-}
 
 const note = (n: number) => ({ jsonrpc: "2.0", method: "note", params: [n] });
 
