@@ -168,10 +168,10 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     { from: ["demo/"], to: ["demo/"] },
     // Members and tests ask for the engine's port, and whoever is behind it knows no member.
-    // The messages between members hold requests, outcomes and terms as the core has them.
+    // The messages between members hold requests, outcomes and terms as the core has them, and records have cursors.
     {
       from: ["cluster/"],
-      to: ["cluster/", "core/outcome.ts"],
+      to: ["cluster/", "core/outcome.ts", "core/messages/journal.ts"],
       types: ["core/", "protocols/protocol.ts", "errors.ts", "config/schema.ts"],
     },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },

@@ -236,7 +236,7 @@ export function unpack(bytes: Uint8Array): { readonly head: Head; readonly bodie
   return { head, bodies };
 }
 
-function parsed(bytes: Uint8Array): unknown {
+export function parsed(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
   try {
     return JSON.parse(text);
