@@ -284,8 +284,14 @@ function Subscriptions({ all = [] }) {
 function Webhooks({ all }) {
   if (all.length === 0) return null;
   return html`<section class="list"><h3>Webhooks</h3><ul>
-    ${all.map(({ url, delivered, failures, last_error: error, given_up: givenUp, stopped }, index) => {
-      const [kind, word] = stopped ? ["off", "stopped"] : failures > 0 ? ["poor", "failing"] : ["good", "delivering"];
+    ${all.map(({ url, delivered, failures, last_error: error, given_up: givenUp, stopped, elsewhere }, index) => {
+      const [kind, word] = stopped
+        ? ["off", "stopped"]
+        : elsewhere
+          ? ["off", "elsewhere"]
+          : failures > 0
+            ? ["poor", "failing"]
+            : ["good", "delivering"];
       return html`<li key=${index}>
         <code>${url}</code>
         <span class="phase small ${kind}"><svg viewBox="0 0 16 16" aria-hidden="true">${SHAPE[kind]}</svg>${word}</span>

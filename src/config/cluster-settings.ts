@@ -71,7 +71,6 @@ export const handoverSetting = z
 interface InCluster {
   readonly owner?: "one" | "each" | undefined;
   readonly handover?: unknown;
-  readonly webhooks: readonly unknown[];
   readonly template: boolean;
 }
 
@@ -103,14 +102,13 @@ export function clusterFaults({ cluster, upstreams, replies }: Clustered): reado
 }
 
 /** @returns keys of the upstream, each with its fault */
-function faultsOf({ owner, handover, webhooks, template }: InCluster): readonly (readonly [string, string])[] {
+function faultsOf({ owner, handover, template }: InCluster): readonly (readonly [string, string])[] {
   if (template) {
     return Object.entries({ owner, handover })
       .filter(([, value]) => value !== undefined)
       .map(([key]) => [key, NO_OWNER]);
   }
-  if (owner === "each") return handover === undefined ? [] : [["handover", NO_HANDOVER]];
-  return webhooks.length > 0 ? [["webhooks", NO_WEBHOOKS]] : [];
+  return owner === "each" && handover !== undefined ? [["handover", NO_HANDOVER]] : [];
 }
 
 const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
@@ -118,8 +116,6 @@ const DEMO = "is missing: the demo has no upstream that replicas could share";
 const SHORT_KEEP = `must be at least ${KEEP_MIN_MS}ms with \`cluster\`: NATS keeps nothing for less`;
 const NO_OWNER = "is not for a template, whose instances stay with the replica that opened them: leave it out";
 const NO_HANDOVER = "is for an upstream with one owner, and this one has owner: each: leave one of them out";
-const NO_WEBHOOKS =
-  "cannot be pushed to by several replicas so far: set owner: each, or read the messages at any replica";
 
 /** A warning about what stays with one replica; undefined if nothing of the upstream does. */
 export function staysAlone({ owner, template, instances }: InCluster & { instances?: unknown }) {

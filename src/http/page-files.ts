@@ -488,7 +488,7 @@ AAA=`,
   },
   "upstream.js": {
     type: "text/javascript; charset=utf-8",
-    etag: '"uVo0UrTQV5bSd4ABmOxH3s"',
+    etag: '"wxtetbFNYPUsnCj3eR0GLQ"',
     gzip: `
 H4sIAAAAAAACA6067XLbOJL//RR9LJ2LytCS7NiZiSzJld3NTlK7SaYmmZsfLpcFiZDENUXwSMiylsOqe4d7mPt/j3JPctXdAAhK
 crJ7N6lKmQLQjf5GdwP9Fy/gTQabvNSFFOshJLqEfCVKGYFeSUhFqWGlNkVEM4tkuSlkGUG5mZXzIsl1orISRBbDVs5WSj2UPXjR
@@ -548,8 +548,8 @@ zHzMHF8AuNGmNDblEAHWLu8noMArf8VTOMCS22xwBhddrIKClxeBrXouXdGDn31bzZhLLix6pl4D8/Mv
 Joi5Th6le4UJonzw31oevLQ07JlnltTcbKKdf/2KbWFqI97e+fdc2K746u1m29bMeyhbmyalDiaj1ctJa6tRf/VyMuLKzW+JNPpK
 YvdOjLrtJmOgq/QhX7lHLArhXrQcVrCJX7+OzL1iEts7xmbq8KkPHYfQqQ6UYN/6BN+ojL/55Oc5zM0zIO5jeAWw/9TDdhjal7Dm
 moIuKLCkEPiGNW4qC09kEVBLrbm28l4oHLyuOHKTxO8eJmaxu/tqXic05box8E2KpT1byH4ObS/8jRX+/gZoN3jO9vApYZFGEMs0
-eZQFljPNo8QjxrdMHmV2v8mH/PVLjg8QVZ7vRRnXzWOf9nsu1F1giBu4NY/3AjMU4NnlHjJwA7q5UsAJumnAA87dSxjSacJ2sVrC
-aRyDYtmhb+CDn3/COfid1+R3evB23L5tEeP00q0bHXWqPRFNvSq6Ud/hTa2p67znSmD16GPirc1Et+YlsMkZ3MEe8aAWXaen8Lt5
-FCu2ftal/hdS9cFQkzEAAA==`,
+eZQFljPNo8QjxrdMHmV2v8mH/PVLjg8QVZ4joExLyblI65rGNvbYvf32CzUaCNgp4QZuzXu+wEwFd25y2GzhWaEH4qY9IARzTyPs
+Cz0f1l5Y4CK6x2itGHo3IEZItMj2y1pqaFyQouahF+LTon/CDflF2eR3elp33JNsueQsoFs31tCpfNFheu/V642hHN4JmwrSexgF
+1mJ8TLy1mejWvAQ2OYM72CO+2qLr9BR+N99lxdbPOu//Am//uW39MQAA`,
   },
 };

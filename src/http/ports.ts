@@ -112,6 +112,8 @@ export interface WebhookState {
   readonly givenUp: number;
   /** True if nothing more is sent. */
   readonly stopped: boolean;
+  /** True if another replica pushes, the one that owns the upstream; undefined unless replicas share it. */
+  readonly elsewhere?: boolean | undefined;
 }
 
 /** How far the exit has come, and how to request it. */

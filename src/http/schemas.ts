@@ -163,6 +163,10 @@ export const upstreamStateSchema = z
         stopped: z
           .boolean()
           .describe("true if nothing more is sent: the receiver answered 410, or the journal is gone"),
+        elsewhere: z
+          .boolean()
+          .optional()
+          .describe("only in a cluster: true if another replica pushes, the one that owns the upstream"),
       }),
     ),
     counters: z.record(z.string(), z.int()).nullable(),

@@ -2,7 +2,14 @@
 import { createHmac } from "node:crypto";
 import type { WebhookSettings } from "../config/schema.ts";
 import { failed as failedOutcome } from "../core/exchange/failures.ts";
-import { cursorText, type Gap, type JournalEntry, type Page, type Start } from "../core/messages/journal.ts";
+import {
+  type Cursor,
+  cursorText,
+  type Gap,
+  type JournalEntry,
+  type Page,
+  type Start,
+} from "../core/messages/journal.ts";
 import type { CallerOutcome } from "../core/outcome.ts";
 import type { WebhookState } from "../http/ports.ts";
 import { jsonOf } from "../http/streaming/render.ts";
@@ -12,7 +19,9 @@ import { checkResolved, readSecretFile, Unresolved } from "../secrets/secret-fil
 import { faultOfKey } from "../secrets/signing-key.ts";
 import type { JournalPulls, ReadEnd } from "../sidecar/host/journal-pulls.ts";
 import { JournalReader } from "../sidecar/host/journal-reader.ts";
+import type { Pusher, PushTurns } from "../sidecar/host/push-turns.ts";
 import { spanStarter } from "../sidecar/host/spans.ts";
+import { furtherOf } from "./places.ts";
 import { Poster } from "./post.ts";
 import { apart, wantsReply } from "./reply-batches.ts";
 import { pauseMs, type ReceiverReply, type Verdict, verdictOf } from "./verdict.ts";
@@ -47,6 +56,8 @@ export interface WebhookOptions {
   readonly network: Network;
   /** The webhook of the same receiver whose place this one takes, with other settings. */
   readonly former?: Webhook | undefined;
+  /** Set if replicas share the upstream: this one pushes only while it owns it. */
+  readonly turns?: PushTurns | undefined;
   /** Replies to a request of the upstream's. Failures are outcomes. */
   reply(cursor: string, reply: string): Promise<CallerOutcome>;
   /** Called when a reply of the receiver could not be sent. */
@@ -55,6 +66,11 @@ export interface WebhookOptions {
   onChange(state: WebhookState): void;
 }
 
+/** From an attempt to read a shared journal to the next one. */
+const READ_AGAIN_MS = 1_000;
+/** How often a reader that a filter leaves without messages begins again, where it is by now. */
+const ADVANCE_MS = 10_000;
+
 /**
  * Sends one request at a time and repeats a batch, with the same body and id, until a 2xx acknowledges it: delivery is
  * at least once, and the receiver can recognize a repetition. A webhook reads the journal like any other reader, so a
@@ -62,14 +78,23 @@ export interface WebhookOptions {
  * until the message to blame is alone; that one is given up after a while, and a gap is delivered in its place. Headers
  * and signature follow Standard Webhooks 1.0.0.
  */
-export class Webhook {
+export class Webhook implements Pusher {
   readonly #options: WebhookOptions;
-  readonly #reader: JournalReader;
+  /** Undefined while another replica pushes. */
+  #reader: JournalReader | undefined;
   readonly #poster: Poster;
   /** Aborts the request in flight, or the pause before the next one. */
   #abort: () => void = () => {};
+  #endPause: () => void = () => {};
   #stopped = false;
+  /** The number of the turn in which this replica pushes; without replicas there is one, which does not end. */
+  #turn = 0;
+  #mayPush = true;
+  #isElsewhere = false;
+  #advances: NodeJS.Timeout | undefined;
+  #readsAgain: NodeJS.Timeout | undefined;
   #delivering = false;
+  #delivery: Promise<void> | undefined;
   /** The place before the first message that was neither acknowledged nor given up. */
   #done: Start;
   #acknowledged: string | null = null;
@@ -80,7 +105,7 @@ export class Webhook {
 
   constructor(options: WebhookOptions) {
     this.#options = options;
-    const { journals, settings, network, former } = options;
+    const { settings, network, former, turns } = options;
     this.#done = former?.place ?? settings.after;
     if (former) {
       this.#acknowledged = former.#acknowledged;
@@ -89,15 +114,79 @@ export class Webhook {
       former.stop();
     }
     this.#poster = new Poster(network);
+    if (turns) {
+      this.#mayPush = false;
+      this.#isElsewhere = true;
+    } else this.#read();
+  }
+
+  #read(): void {
+    clearTimeout(this.#readsAgain);
+    this.#reader?.close();
+    const { journals, settings } = this.#options;
     const where = Object.entries(settings.where).map(([pointer, value]) => ({ pointer, value: String(value) }));
     const selection = { journal: settings.subscription ?? "", where, when: settings.when };
     const consumer = {
       wants: () => !this.#delivering,
       page: (page: Page) => this.#onPage(page),
+      caughtUp: (cursor: Cursor) => this.#onCaughtUp(cursor),
       end: (end: ReadEnd) => this.#onEnd(end),
     };
     this.#reader = new JournalReader(journals, selection, this.#done, consumer, settings.batch);
     this.#reader.resume();
+  }
+
+  // The turns of a replica.
+
+  push(from: Cursor | undefined): void {
+    if (this.#stopped) return;
+    const { settings } = this.#options;
+    this.#clearTimers();
+    this.#turn++;
+    this.#mayPush = true;
+    this.#isElsewhere = false;
+    this.#lastError = null;
+    this.#done = furtherOf(this.#done, from);
+    this.#acknowledged = from ? cursorText(from) : null;
+    if (settings.when || Object.keys(settings.where).length > 0)
+      this.#advances = setInterval(() => this.#readOn(), ADVANCE_MS).unref();
+    if (!this.#delivering) this.#read();
+  }
+
+  async rest(why: string | undefined): Promise<void> {
+    if (this.#stopped) return;
+    this.#done = this.place;
+    this.#turn++;
+    this.#mayPush = false;
+    this.#isElsewhere = why === undefined;
+    this.#failures = 0;
+    this.#lastError = why ?? null;
+    this.#acknowledged = null;
+    this.#clearTimers();
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#endPause();
+    await this.#delivery;
+  }
+
+  #readOn(): void {
+    if (this.#delivering) return;
+    this.#done = this.place;
+    this.#read();
+  }
+
+  #clearTimers(): void {
+    clearInterval(this.#advances);
+    clearTimeout(this.#readsAgain);
+  }
+
+  /** Keeps the place behind what there was at the beginning, or what the filter leaves out: the log forgets it. */
+  #onCaughtUp(cursor: Cursor): void {
+    const { turns } = this.#options;
+    if (!turns || this.#delivering) return;
+    if (typeof this.#done !== "string" && cursorText(this.#done) === cursorText(cursor)) return;
+    this.#done = cursor;
+    void turns.pushed(this, cursor, 0);
   }
 
   get settings(): WebhookSettings {
@@ -106,7 +195,7 @@ export class Webhook {
 
   /** The place from which another webhook goes on without losing a message. */
   get place(): Start {
-    return this.#delivering ? this.#done : this.#reader.place;
+    return this.#delivering || !this.#reader ? this.#done : this.#reader.place;
   }
 
   get state(): WebhookState {
@@ -118,15 +207,17 @@ export class Webhook {
       lastError: this.#lastError,
       givenUp: this.#givenUp,
       stopped: this.#stopped,
+      ...(this.#options.turns && { elsewhere: this.#isElsewhere && !this.#stopped }),
     };
   }
 
   /** Aborts a delivery in flight. */
   stop(): void {
     this.#stopped = true;
+    this.#clearTimers();
     this.#abort();
     this.#poster.close();
-    this.#reader.close();
+    this.#reader?.close();
   }
 
   #onPage({ epoch, entries, next }: Page): void {
@@ -134,10 +225,12 @@ export class Webhook {
     const [first] = entries;
     // A gap counts from the place before it, which another webhook must have as well.
     if (first && (typeof this.#done === "string" || !("gap" in first))) this.#done = { epoch, seq: first.seq - 1 };
-    this.#deliver(this.#batchesOf(epoch, entries, next)).then((done) => {
-      if (!done) return;
+    const turn = this.#turn;
+    this.#delivery = this.#deliver(this.#batchesOf(epoch, entries, next), turn).then((done) => {
+      if (!done && turn === this.#turn) return;
       this.#delivering = false;
-      this.#reader.resume();
+      if (turn === this.#turn) this.#reader?.resume();
+      else if (this.#mayPush && !this.#stopped) this.#read();
     });
   }
 
@@ -152,25 +245,26 @@ export class Webhook {
     }));
   }
 
-  /** @returns true once all batches are acknowledged or given up; false if the webhook is stopped before */
-  async #deliver(first: readonly WebhookBatch[]): Promise<boolean> {
+  /** @returns true once all batches are acknowledged or given up; false if the webhook is stopped, or its turn ends */
+  async #deliver(first: readonly WebhookBatch[], turn: number): Promise<boolean> {
     const batches = [...first];
     for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
-      const verdict = await this.#repeat(batch);
+      const verdict = await this.#repeat(batch, turn);
       if (verdict === undefined) return false;
       if (verdict.type !== "taken") {
         batches.unshift(...this.#withoutRefused(batch, verdict.why));
         continue;
       }
-      this.#onTaken(batch);
+      const full = this.#onTaken(batch, turn);
       await this.#reply(batch, verdict.reply);
-      if (this.#stopped) return false;
+      if (full) await full;
+      if (this.#stopped || turn !== this.#turn) return false;
     }
     return true;
   }
 
-  /** Repeats a batch until it is taken or refused for good. @returns undefined if the webhook is stopped before */
-  async #repeat(batch: WebhookBatch): Promise<Verdict | undefined> {
+  /** Repeats a batch until it is taken or refused for good. @returns undefined if it is not to be repeated any more */
+  async #repeat(batch: WebhookBatch, turn: number): Promise<Verdict | undefined> {
     const readsBody = this.#options.settings.replies && batch.entries.some(wantsReply);
     const request = { ...this.#requestOf(batch), readsBody };
     const giveUpAfter = batch.entries.length > 1 || isGap(batch) ? 0 : this.#options.settings.give_up_after;
@@ -178,9 +272,9 @@ export class Webhook {
     for (;;) {
       const verdict = await this.#attempt(request);
       if (this.#stopped) return undefined;
-      this.#onVerdict(verdict);
+      if (turn === this.#turn || verdict.type === "gone") this.#onVerdict(verdict);
       if (verdict.type === "taken") return verdict;
-      if (verdict.type === "gone") return undefined;
+      if (verdict.type === "gone" || turn !== this.#turn) return undefined;
       let pause = pauseMs(this.#failures, verdict.retryAfterMs, Math.random());
       if (verdict.type === "refused" && giveUpAfter !== null) {
         refusedAt ??= performance.now();
@@ -189,7 +283,7 @@ export class Webhook {
         pause = Math.min(pause, left);
       }
       await this.#pause(pause);
-      if (this.#stopped) return undefined;
+      if (this.#stopped || turn !== this.#turn) return undefined;
     }
   }
 
@@ -202,13 +296,17 @@ export class Webhook {
     if (wasFailing !== isFailing || verdict.type === "gone") this.#options.onChange(this.state);
   }
 
-  #onTaken({ epoch, entries, next }: WebhookBatch): void {
-    this.#done = { epoch, seq: next };
-    this.#acknowledged = cursorText(this.#done);
+  /** @returns a promise if so much is not kept yet that nothing must be pushed until it resolves */
+  #onTaken({ epoch, entries, next }: WebhookBatch, turn: number): Promise<void> | undefined {
+    const place = { epoch, seq: next };
+    // In another turn, a replica may have come further meanwhile.
+    this.#done = turn === this.#turn || typeof this.#done === "string" ? place : furtherOf(place, this.#done);
+    if (turn === this.#turn) this.#acknowledged = cursorText(place);
     this.#delivered += entries.length;
-    const { isAwaited, journals, settings } = this.#options;
+    const { isAwaited, journals, settings, turns } = this.#options;
     const seqs = entries.flatMap((entry) => ("gap" in entry ? [] : entry.seq));
     if (isAwaited && seqs.length > 0) journals.delivered(settings.subscription ?? "", epoch, seqs);
+    return this.#done === place ? turns?.pushed(this, place, entries.length) : undefined;
   }
 
   /** Sends what the receiver has replied, if anything, to the upstream that wants it. */
@@ -238,8 +336,10 @@ export class Webhook {
     }
     // A gap that is refused as well is only counted: repeating it would block everything behind it.
     if (isGap(batch)) {
-      this.#done = { epoch, seq: next };
-      this.#acknowledged = cursorText(this.#done);
+      const place = { epoch, seq: next };
+      this.#done = place;
+      this.#acknowledged = cursorText(place);
+      void this.#options.turns?.pushed(this, place, 0);
       return [];
     }
     this.#givenUp++;
@@ -317,10 +417,16 @@ export class Webhook {
         clearTimeout(timer);
         resolve();
       };
+      this.#endPause = this.#abort;
     });
   }
 
   #onEnd(end: ReadEnd): void {
+    if (this.#options.turns && mayPass(end)) {
+      this.#lastError = typeof end === "string" ? "the messages that were pushed are not in the log" : end.detail;
+      this.#readsAgain = setTimeout(() => this.#readOn(), READ_AGAIN_MS);
+      return;
+    }
     if (end !== "stopping") this.#lastError = typeof end === "string" ? "the journal no longer exists" : end.detail;
     this.stop();
   }
@@ -330,6 +436,11 @@ const failedReply = failedOutcome(
   { code: "invalid_request", sent: "no", detail: "it has more than 64 KiB, or is not UTF-8" },
   undefined,
 );
+
+/** True for an end of a shared journal that was not read: this replica has not read the log, or not all of it. */
+function mayPass(end: ReadEnd): boolean {
+  return typeof end === "string" ? end !== "stopping" : end.code === "upstream_down";
+}
 
 function failed(why: string): Verdict {
   return { type: "failed", why };

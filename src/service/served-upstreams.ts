@@ -11,6 +11,7 @@ import { log } from "../logs/log.ts";
 import { logModules } from "../logs/module-log.ts";
 import { frameLog, logUpstream } from "../logs/upstream-log.ts";
 import { Webhook } from "../push/webhook.ts";
+import { webhookIds } from "../push/webhook-ids.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ThreadCluster } from "../sidecar/contract.ts";
 import type { HttpSide } from "../sidecar/host/exit.ts";
@@ -128,7 +129,7 @@ export class ServedUpstreams {
 
   /** Begins, changes and ends webhooks. One receiver's goes on where it is, with other settings. */
   #pushTo(client: UpstreamClient): void {
-    const { name, settings, journals } = client;
+    const { name, settings, journals, pushes } = client;
     const former = [...(this.#webhooks.get(name) ?? [])];
     const take = (isMeant: (webhook: Webhook) => boolean): Webhook | undefined => {
       const index = former.findIndex(isMeant);
@@ -137,6 +138,7 @@ export class ServedUpstreams {
     const common = {
       upstream: name,
       journals,
+      turns: pushes,
       network: this.#runtime.network,
       isAwaited: answersAfterDelivery(settings.protocol),
       reply: (cursor: string, reply: string) => replyToMessage(client, cursor, reply),
@@ -151,6 +153,8 @@ export class ServedUpstreams {
       return new Webhook({ ...common, settings: webhook, former: predecessor });
     });
     for (const webhook of former) webhook.stop();
+    const ids = webhookIds(settings.webhooks);
+    pushes?.follow(new Map(webhooks.map((webhook, index) => [ids[index] ?? "", webhook])));
     this.#webhooks.set(name, webhooks);
   }
 }

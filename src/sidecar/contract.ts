@@ -92,6 +92,19 @@ export type ToThread =
       readonly epoch: string;
       readonly seqs: readonly number[];
     }
+  /**
+   * The receiver of a webhook has everything up to a place, which the replicas of the upstream keep. Reply: `kept`, for
+   * those before it, too; none if another replica pushes by now.
+   */
+  | {
+      readonly type: "pushed";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly webhook: string;
+      readonly place: Cursor;
+    }
+  /** No push is under way any more, of a turn that `pushing` has ended. */
+  | { readonly type: "rested"; readonly upstream: string; readonly turn: number }
   /** A reader has the messages of a journal up to a place: answers may wait for them. Reply: `acknowledged`. */
   | {
       readonly type: "acknowledge";
@@ -197,6 +210,19 @@ export type FromThread =
   /** A read ends without a page: this replica cannot read the messages that the replicas share. */
   | { readonly type: "unread"; readonly upstream: string; readonly seq: number; readonly failure: Failure }
   | { readonly type: "acknowledged"; readonly upstream: string; readonly seq: number; readonly answered: Answered }
+  /**
+   * Only for an upstream that replicas share. With the places of the webhooks, by their ids, this replica pushes from
+   * here on; without, it begins no push any more, and a `rested` follows. `why` is set if the cluster is to blame.
+   */
+  | {
+      readonly type: "pushing";
+      readonly upstream: string;
+      readonly turn: number;
+      readonly places?: Readonly<Record<string, Cursor>> | undefined;
+      readonly why?: string | undefined;
+    }
+  /** The places of `pushed` up to this number are kept. */
+  | { readonly type: "kept"; readonly upstream: string; readonly seq: number }
   /** The late outcome of a request that was `settled` with `reply_timeout`. */
   | { readonly type: "late"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
   | { readonly type: "state"; readonly upstream: string; readonly state: UpstreamState }

@@ -67,10 +67,6 @@ const FILES: readonly Row[] = [
     "1:1: upstreams: is missing: the demo has no upstream that replicas could share",
   ],
   [
-    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, webhooks: [{ url: https://b.example }] } }",
-    "2:51: upstreams.a.webhooks: cannot be pushed to by several replicas so far: set owner: each, or read the messages at any replica",
-  ],
-  [
     "upstreams: { a: { url: wss://a.example, owner: each } }",
     "1:48: upstreams.a.owner: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
   ],

@@ -435,7 +435,7 @@ function ofWebhook(
   type: "counter" | "gauge",
   name: string,
   help: string,
-  value: (webhook: WebhookState) => number | boolean,
+  value: (webhook: WebhookState) => number | boolean | undefined,
 ): MetricFamily {
   return family(type, name, help, ({ webhooks }) =>
     [...webhooks].flatMap(([upstream, all]) =>
@@ -468,6 +468,12 @@ const WEBHOOKS: readonly MetricFamily[] = [
     "sidesocket_webhook_stopped",
     "1 if nothing more is sent to the receiver.",
     (state) => state.stopped,
+  ),
+  ofWebhook(
+    "gauge",
+    "sidesocket_webhook_elsewhere",
+    "1 if another replica of the cluster pushes, which owns the upstream.",
+    (state) => state.elsewhere,
   ),
 ];
 

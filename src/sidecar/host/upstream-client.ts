@@ -30,6 +30,7 @@ import type { CallStats } from "./call-stats.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
+import { PushTurns } from "./push-turns.ts";
 import { Questions } from "./questions.ts";
 import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
@@ -106,6 +107,8 @@ export class UpstreamClient implements ThreadClient {
   readonly #waiters = new Waiters((seq) => this.#failOverdue(seq));
   readonly journals: JournalPulls;
   readonly subscriptions: UpstreamSubscriptions;
+  /** Undefined unless replicas share the upstream, so that one of them pushes its messages. */
+  readonly pushes: PushTurns | undefined;
   readonly lines: BlockingLines;
   readonly #streams: StreamedReplies;
   readonly #epochs = new EpochSequence();
@@ -149,6 +152,7 @@ export class UpstreamClient implements ThreadClient {
     const begin = (trace?: TraceContext) => this.#beginStream(trace);
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq), begin);
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
+    this.pushes = cluster && new PushTurns(name, post);
     this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
@@ -366,6 +370,7 @@ export class UpstreamClient implements ThreadClient {
   /** Ends all readers. @returns the number of readers */
   stop(): number {
     const streams = this.#streams.stop();
+    this.pushes?.stop();
     this.#postStep({ type: "stop", upstream: this.name });
     return this.journals.end("stopping") + streams;
   }
@@ -454,6 +459,12 @@ export class UpstreamClient implements ThreadClient {
       case "acknowledged":
         this.journals.acknowledged(message.seq, message.answered);
         break;
+      case "pushing":
+        this.pushes?.receive(message);
+        break;
+      case "kept":
+        this.pushes?.kept(message.seq);
+        break;
       case "traced":
         this.#onFrame?.(message.frame);
         break;
@@ -504,6 +515,7 @@ export class UpstreamClient implements ThreadClient {
     if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
     this.subscriptions.crashed(failure);
+    this.pushes?.crashed();
     this.lines.crashed();
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }

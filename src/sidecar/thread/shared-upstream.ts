@@ -25,6 +25,7 @@ import { PHASES } from "../reports.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
 import { SharedLog } from "./shared-log.ts";
+import { SharedPush } from "./shared-push.ts";
 import type { Upstream, UpstreamCommand } from "./upstream.ts";
 
 type HostMessage = CommandOf<"request" | "send">;
@@ -62,6 +63,8 @@ interface Taken {
 const HANDOVER_MS = 1_000;
 /** The time within it for the log to take the last messages, in milliseconds. */
 const FLUSH_MS = 500;
+/** The time of the pushes that are under way before an early handover, in milliseconds. */
+const PUSH_MS = 1_000;
 /** The rest of the close step's time for its report to cross to the host, in milliseconds. */
 const REPORT_MS = 30;
 /** Readiness outlasts an owner, or contact, by the lease and this time: a restart of NATS must not empty a balancer. */
@@ -90,6 +93,7 @@ export class SharedUpstream implements MemberUpstream {
   readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
   readonly log: SharedLog;
+  readonly #push: SharedPush;
   /** The address of our newest term. */
   #address: string | undefined;
   #upstream: Upstream | undefined;
@@ -125,6 +129,13 @@ export class SharedUpstream implements MemberUpstream {
       read: (command) => this.#upstream?.handle(command),
       unread: (seq) => env.post({ type: "unread", upstream: name, seq, failure: unreadable }),
       onRead: () => this.#postState(),
+    });
+    this.#push = new SharedPush(name, member.id, member.engine, {
+      now: env.now,
+      work: env.work,
+      post: env.post,
+      report: (text) => env.post({ type: "report", upstream: name, report: { event: "clustered", text } }),
+      onRest: () => this.#reportDrained(),
     });
   }
 
@@ -181,9 +192,14 @@ export class SharedUpstream implements MemberUpstream {
         if (this.#mayWrite) this.#upstream?.handle(command);
         else this.#refuse(command);
         break;
+      case "pushed":
+      case "rested":
+        this.#push.handle(command);
+        break;
       case "cancel":
         this.#upstream?.handle(command);
         this.log.end();
+        this.#push.end();
         break;
       case "drain":
         this.#drain(command);
@@ -195,11 +211,13 @@ export class SharedUpstream implements MemberUpstream {
       case "reconfigure":
         this.#settings = command.settings;
         this.#upstream?.handle(command);
+        this.#permitPush();
         break;
       case "remove":
         this.#alarm.clear();
         this.#member.remove(this.#name);
         this.log.end();
+        this.#push.end();
         this.#upstream?.handle(command);
         break;
       default:
@@ -217,9 +235,18 @@ export class SharedUpstream implements MemberUpstream {
   #drain(command: CommandOf<"drain">): void {
     this.#isDraining = true;
     this.#carryOut(this.#forwarding.drain());
+    this.#push.leave();
     // A member that leaves must not become the owner; and the next owner may begin now, beside our connection.
-    if (!this.#owns || !this.isExclusive) this.#release();
+    if (!this.#owns) this.#release();
+    else if (!this.isExclusive) void this.#releaseEarly();
     this.#upstream?.handle(command);
+  }
+
+  /** The next owner must not push what is under way. */
+  async #releaseEarly(): Promise<void> {
+    const settled = this.#push.settled(PUSH_MS);
+    if (settled) await settled;
+    this.#env.work(() => this.#release(), undefined);
   }
 
   // Messages of the upstream.
@@ -518,6 +545,7 @@ export class SharedUpstream implements MemberUpstream {
     this.#env.work(() => {
       this.#endSilent();
       this.#follow();
+      this.#permitPush();
       this.#postState();
       const owner = this.#member.ownerOf(this.#name);
       if (owner && !owner.isSelf) this.#handover?.done(owner.member);
@@ -534,6 +562,10 @@ export class SharedUpstream implements MemberUpstream {
       ask.end();
       this.#carryOut(this.#forwarding.onEnd(seq, "lost", this.#env.now()));
     }
+  }
+
+  #permitPush(): void {
+    this.#push.permit(this.#settings.webhooks.length > 0 && this.#mayWrite);
   }
 
   fail(detail: string): void {
@@ -565,9 +597,10 @@ export class SharedUpstream implements MemberUpstream {
 
   /** Reports the close once the next owner is known, or the time of the step has passed. */
   async #handOver(close: CloseCounts): Promise<void> {
-    if (this.#owns && this.log.unstored > 0) {
+    if (this.#owns) {
       const leftMs = (this.#closesBy ?? 0) - this.#env.now();
-      await this.log.flush(Math.max(0, Math.min(leftMs / 2, FLUSH_MS)));
+      const withinMs = Math.max(0, Math.min(leftMs / 2, FLUSH_MS));
+      await Promise.all([this.log.flush(withinMs), this.#push.settled(withinMs)]);
     }
     this.#release();
     const handover = this.#handover;
@@ -578,7 +611,7 @@ export class SharedUpstream implements MemberUpstream {
   }
 
   #reportDrained(): void {
-    if (!this.#isDrained || this.#forwarding.owesCallers) return;
+    if (!this.#isDrained || this.#forwarding.owesCallers || !this.#push.isAtRest) return;
     this.#isDrained = false;
     this.#env.post({ type: "drained", upstream: this.#name });
   }

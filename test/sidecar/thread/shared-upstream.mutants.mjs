@@ -9,5 +9,24 @@ export default {
       "",
       { tests: ["test/cluster/handover"] },
     ],
+    [
+      "every replica pushes to webhooks",
+      "this.#settings.webhooks.length > 0 && this.#mayWrite",
+      "this.#settings.webhooks.length > 0",
+      { tests: ["test/cluster/webhooks"] },
+    ],
+    ["an owner that leaves goes on pushing", "    this.#push.leave();\n", "", { tests: ["test/cluster/webhooks"] }],
+    [
+      "an owner that leaves does not wait for its push",
+      " || !this.#push.isAtRest",
+      "",
+      { tests: ["test/cluster/webhooks"] },
+    ],
+    [
+      "an early handover does not wait for the push under way",
+      "    if (settled) await settled;\n",
+      "",
+      { tests: ["test/cluster/webhooks"] },
+    ],
   ],
 };
