@@ -31,6 +31,9 @@ export function isStream(kind: RequestKind): kind is StreamKind {
 /** The time that a caller waits for its reply unless it says otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 25_000;
 
+/** The longest time that a caller may wait for its reply, in milliseconds. */
+export const MAX_TIMEOUT_MS = 120_000;
+
 /** The time that a caller waits for the upstream to agree to the end of a subscription, unless it says otherwise. */
 export const UNSUBSCRIBE_TIMEOUT_MS = 5_000;
 

@@ -1,5 +1,12 @@
 /** The claims of requests with an Idempotency-Key at an upstream's owner: each key is sent once and has one end. */
 
+/** The Idempotency-Key of a request, as the replicas of a cluster know it: digests of both. */
+export interface RequestKey {
+  /** The key with all that it is distinguished by: its caller, its upstream, and the kind of the request. */
+  readonly id: string;
+  readonly digest: string;
+}
+
 /** The record of a key. `attempt` tells the claims of one member apart, even if it does not learn of their revision. */
 export type ClaimValue<Outcome> =
   | { readonly digest: string; readonly term: number; readonly attempt: string }
@@ -16,6 +23,8 @@ export type ClaimAnswer<Outcome> =
   | { readonly type: "not_owner" }
   /** The store did not say in time if the key is free: this asker's message was not sent. */
   | { readonly type: "unavailable" }
+  /** The store has no room for another key: nothing was sent. */
+  | { readonly type: "full" }
   /** The key has been claimed, and nobody has learned in time how that ended: it may have been sent. */
   | { readonly type: "undecided" };
 
@@ -38,6 +47,9 @@ export type ClaimEffect<Outcome> =
   /** Send this asker's message; report `ended`. */
   | { readonly type: "send"; readonly key: string; readonly seq: number }
   | { readonly type: "answer"; readonly seq: number; readonly answer: ClaimAnswer<Outcome> };
+
+/** The end of a write: the new revision, lost to somebody else, no room for another key, or not known in time. */
+export type ClaimWritten = number | "lost" | "full" | "unknown";
 
 export interface ClaimRecord<Outcome> {
   readonly value: ClaimValue<Outcome>;
@@ -123,13 +135,13 @@ export class Claims<Outcome> {
     });
   }
 
-  /** Reports how a write ended: the new revision, "lost" to somebody else, or not known in time. */
-  written(key: string, outcome: number | "lost" | "unknown", now: number): readonly ClaimEffect<Outcome>[] {
+  written(key: string, outcome: ClaimWritten, now: number): readonly ClaimEffect<Outcome>[] {
     return this.#with(key, (request) => {
       const { phase } = request;
       if (phase.name === "storing") this.#onStored(request, phase, outcome, now);
       else if (phase.name === "marking" && typeof outcome === "number") this.#answer(request, { type: "replaced" });
       else if (phase.name === "claiming" && typeof outcome === "number") this.#send(request, outcome, now);
+      else if (phase.name === "claiming" && outcome === "full") this.#answer(request, { type: "full" });
       else if (outcome === "lost") {
         request.isClaimed = true;
         this.#look(request);
@@ -244,12 +256,7 @@ export class Claims<Outcome> {
     this.#effects.push({ type: "write", key, after: phase.revision, value });
   }
 
-  #onStored(
-    request: KeyedRequest<Outcome>,
-    phase: Storing<Outcome>,
-    outcome: number | "lost" | "unknown",
-    now: number,
-  ): void {
+  #onStored(request: KeyedRequest<Outcome>, phase: Storing<Outcome>, outcome: ClaimWritten, now: number): void {
     if (typeof outcome === "number") this.#answer(request, phase.answer);
     else if (outcome === "lost") this.#lookAgain(request, phase);
     else request.phase = { ...phase, doing: "wait", until: now + AGAIN_MS };

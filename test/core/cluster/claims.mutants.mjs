@@ -25,6 +25,11 @@ export default {
       'this.#answer(request, record.value.end);\n    else if (record && "attempt"',
       'this.#answer(request, phase.answer);\n    else if (record && "attempt"',
     ],
+    [
+      "a full store is asked until the deadline",
+      'else if (phase.name === "claiming" && outcome === "full") this.#answer(request, { type: "full" });',
+      "",
+    ],
     ["one key stands for any message", "if (value.digest !== digest)", 'if (digest === "")'],
     ["messages with one key are joined, whatever they are", "else if (present.digest === digest)", "else if (present)"],
     ["a message is sent for an asker that has left", "if (!asker) this.#store", "if (asker === null) this.#store"],

@@ -134,6 +134,18 @@ test("a store that does not answer until the deadline has sent nothing", () => {
   assert.equal(claims.size, 0);
 });
 
+test("a store without room for another key has sent nothing, which is told at once", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: FAR });
+  assert.deepEqual(answers(claims.written("k", "full", 0)), [[1, { type: "full" }]]);
+  assert.equal(claims.size, 0);
+  claims.ask("k", "d", { seq: 2, deadline: FAR });
+  claims.written("k", 5, 0);
+  claims.ended("k", "reply", false, 0);
+  assert.deepEqual(claims.written("k", "full", 0), []);
+  assert.deepEqual(claims.tick(250), [LOOK]);
+});
+
 test("a claim that is won when its asker has left is given back", () => {
   const claims = claimsOf(3);
   claims.ask("k", "d", { seq: 1, deadline: FAR });
