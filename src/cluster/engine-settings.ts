@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { ClusterSettings, ReplySettings } from "../config/schema.ts";
+import { MAX_TIMEOUT_MS } from "../core/outcome.ts";
 import type { EngineSettings } from "./engine.ts";
 
 /** The files are read at each connection: they may be renewed. */
@@ -15,7 +16,10 @@ export function engineSettings(
     servers,
     cluster,
     replicas,
-    keepMs: replies.keep,
+    // The claim may be all that is ever written of a request, and its key lives for `keep` after the request's end.
+    claimsMs: replies.keep + MAX_TIMEOUT_MS,
+    claimsMax: replies.count,
+    keptMs: replies.keep,
     keptBytes: replies.bytes,
     ...(credentials !== undefined && { credentials: () => readFileSync(credentials, "utf8") }),
   };

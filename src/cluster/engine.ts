@@ -3,7 +3,10 @@
 /** Bytes of an entry of a log, at most; requests, answers and values have a bound of their own, `messageBytes`. */
 export const ENTRY_BYTES = 768 * 1024;
 
-/** `owner` and `meta` last; `claims` and `kept` forget after `keepMs`, and what is oldest if `keptBytes` are full. */
+/**
+ * `owner` and `meta` last. `claims` forgets after `claimsMs`, and takes no other key while it has `claimsMax`; `kept`
+ * forgets after `keptMs`, and what is oldest if `keptBytes` are full.
+ */
 export type Bucket = "owner" | "claims" | "kept" | "meta";
 
 export interface EngineSettings {
@@ -15,8 +18,11 @@ export interface EngineSettings {
   readonly member: string;
   /** Servers that keep each bucket and log. */
   readonly replicas: 1 | 3;
-  readonly keepMs: number;
-  /** Bytes of each of `claims` and `kept`. */
+  readonly claimsMs: number;
+  /** Keys in `claims`; one that was deleted may count until it is forgotten. */
+  readonly claimsMax: number;
+  readonly keptMs: number;
+  /** Bytes of `kept`. */
   readonly keptBytes: number;
   /** Bytes of a request, answer or value, at most; longer ones are refused where they would be sent. */
   readonly messageBytes: number;
@@ -71,11 +77,12 @@ export interface Engine {
   answer(address: string, take: TakeRequest): () => void;
   /**
    * Writes a value, or deletes it (`undefined`), if the key's revision is `after` (0: it has no value). Returns the new
-   * revision, which is greater than all before in this bucket, or `lost` if the key has another one.
+   * revision, which is greater than all before in this bucket, `lost` if the key has another one, or `full` if it has
+   * none, and the bucket no room for it.
    *
    * @throws EngineError
    */
-  claim(claim: Claim, withinMs: number): Promise<number | "lost">;
+  claim(claim: Claim, withinMs: number): Promise<Claimed>;
   /** Reads the newest value of a key, from the leader. @throws EngineError */
   look(bucket: Bucket, key: string, withinMs: number): Promise<Stored | undefined>;
   /** Stores a value without asking for its revision. @throws EngineError */
@@ -130,6 +137,8 @@ export type TakeRequest = (
   request: Uint8Array,
   send: (answer: Uint8Array, isLast: boolean) => void,
 ) => { more(message: Uint8Array): void; end(): void };
+
+export type Claimed = number | "lost" | "full";
 
 export interface Claim {
   readonly bucket: Bucket;

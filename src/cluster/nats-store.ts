@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import {
   type Bucket,
   type Claim,
+  type Claimed,
   ENTRY_BYTES,
   EngineError,
   type EngineSettings,
@@ -35,6 +36,9 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const PREPARE_MS = 15_000;
 /** A lost race: the second code comes from servers 2.12 and later. */
 const LOST_RACE = new Set([10071, 10164]);
+/** The stream did not store it: its limits are reached, or its disk fails. */
+const NOT_STORED = 10077;
+const FULL = /maximum messages exceeded/;
 const NO_STREAM = 10059;
 const NAME_IN_USE = 10058;
 const NO_MESSAGE = 10037;
@@ -84,7 +88,7 @@ export class NatsStore {
     await Promise.all(BUCKETS.map((bucket) => this.#openStream(bucketConfig(this.#settings, bucket), PREPARE_MS)));
   }
 
-  async claim({ bucket, key, value, after }: Claim, withinMs: number): Promise<number | "lost"> {
+  async claim({ bucket, key, value, after }: Claim, withinMs: number): Promise<Claimed> {
     const until = performance.now() + withinMs;
     const stored = await this.#encode(bucket, key, value, withinMs);
     const deletes: MessageHeaders = value === undefined ? { "KV-Operation": "DEL" } : {};
@@ -212,6 +216,7 @@ export class NatsStore {
       return readApi<{ seq: number }>(answer, subject).seq;
     } catch (error) {
       if (error instanceof Refused && LOST_RACE.has(error.code)) return "lost";
+      if (error instanceof Refused && error.code === NOT_STORED && FULL.test(error.message)) return "full";
       throw error;
     }
   }

@@ -14,6 +14,7 @@ export interface StreamConfig {
   readonly storage: "file";
   readonly discard: "old" | "new";
   readonly num_replicas: number;
+  readonly max_msgs?: number;
   readonly max_msgs_per_subject?: number;
   readonly max_age?: number;
   readonly max_bytes?: number;
@@ -23,7 +24,8 @@ export interface StreamConfig {
 }
 
 type ClusterName = Pick<EngineSettings, "cluster">;
-type Kept = ClusterName & Pick<EngineSettings, "replicas" | "keepMs" | "keptBytes">;
+type Bounds = Pick<EngineSettings, "replicas" | "claimsMs" | "claimsMax" | "keptMs" | "keptBytes">;
+type Kept = ClusterName & Bounds;
 
 export function bucketStream({ cluster }: ClusterName, bucket: Bucket): string {
   return `KV_${bucketName({ cluster }, bucket)}`;
@@ -47,20 +49,29 @@ export function hintSubject({ cluster }: ClusterName, log: string): string {
 
 /** `allow_direct: false`: a value comes from the leader, never from a replica that lags behind. */
 export function bucketConfig(settings: Kept, bucket: Bucket): StreamConfig {
-  const isForgotten = bucket === "claims" || bucket === "kept";
-  const maxAgeNs = settings.keepMs * 1e6;
+  const { max_age: maxAgeNs, ...bounds } = boundsOf(settings, bucket);
   return {
     name: bucketStream(settings, bucket),
     subjects: [keySubject(settings, bucket, ">")],
     retention: "limits",
     storage: "file",
-    discard: isForgotten ? "old" : "new",
+    discard: bucket === "kept" ? "old" : "new",
     num_replicas: settings.replicas,
     max_msgs_per_subject: 1,
-    ...(isForgotten && { max_age: maxAgeNs, max_bytes: settings.keptBytes }),
-    duplicate_window: isForgotten ? Math.min(DUPLICATES_NS, maxAgeNs) : DUPLICATES_NS,
+    ...bounds,
+    ...(maxAgeNs !== undefined && { max_age: maxAgeNs }),
+    duplicate_window: Math.min(DUPLICATES_NS, maxAgeNs ?? DUPLICATES_NS),
     allow_direct: false,
   };
+}
+
+/** A claim that makes room for another could be sent twice; a kept reply costs its caller only the reply. */
+function boundsOf(
+  { claimsMs, claimsMax, keptMs, keptBytes }: Bounds,
+  bucket: Bucket,
+): Pick<StreamConfig, "max_age" | "max_msgs" | "max_bytes"> {
+  if (bucket === "claims") return { max_age: claimsMs * 1e6, max_msgs: claimsMax };
+  return bucket === "kept" ? { max_age: keptMs * 1e6, max_bytes: keptBytes } : {};
 }
 
 export function logConfig(
@@ -84,7 +95,14 @@ export function logConfig(
 }
 
 /** Bounds and copies: another value is no fault of the service, though not what its configuration says. */
-const ADJUSTABLE = new Set<keyof StreamConfig>(["max_age", "max_bytes", "num_replicas", "duplicate_window", "storage"]);
+const ADJUSTABLE = new Set<keyof StreamConfig>([
+  "max_age",
+  "max_msgs",
+  "max_bytes",
+  "num_replicas",
+  "duplicate_window",
+  "storage",
+]);
 
 export interface Differences {
   /** Names what makes the stream useless, if anything. */

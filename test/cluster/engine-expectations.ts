@@ -7,6 +7,7 @@ import { bounded, type Cleanup, until } from "../support/until.ts";
 
 const WITHIN_MS = 2_000;
 export const MESSAGE_BYTES = 8 * 1024 * 1024;
+export const CLAIMS_MAX = 20;
 
 /** A message server with engines. */
 export interface Bus {
@@ -23,7 +24,8 @@ export interface Member {
 }
 
 export function settingsOf(servers: readonly string[], member: string): EngineSettings {
-  const kept = { keepMs: 60_000, keptBytes: 32 * 1024 * 1024, messageBytes: MESSAGE_BYTES };
+  const claims = { claimsMs: 60_000, claimsMax: CLAIMS_MAX };
+  const kept = { ...claims, keptMs: 60_000, keptBytes: 32 * 1024 * 1024, messageBytes: MESSAGE_BYTES };
   return { servers, cluster: "c-1", member, replicas: 1, ...kept };
 }
 
@@ -261,6 +263,22 @@ export function expectEngine(
         assert.equal(won.length, 1);
         after = Number(won[0]);
       }
+    });
+
+    test("claims beyond the bound are refused, and those that are there go on", async (t) => {
+      const { one, other } = await two(t);
+      const claim = ({ engine }: Member, key: string, after: number) =>
+        engine.claim({ bucket: "claims", key, value: bytes(key.repeat(after === 0 ? 1 : 9)), after }, WITHIN_MS);
+      const keys = Array.from({ length: CLAIMS_MAX }, (_, index) => `up-1.k${index}`);
+      const revisions = await Promise.all(keys.map((key) => claim(one, key, 0)));
+      assert.ok(
+        revisions.every((revision) => typeof revision === "number"),
+        `${revisions}`,
+      );
+      assert.equal(await claim(other, "up-1.more", 0), "full");
+      assert.equal(await claim(other, "up-1.k0", 0), "lost");
+      assert.equal(typeof (await claim(other, "up-1.k0", Number(revisions[0]))), "number");
+      assert.equal(await one.engine.look("claims", "up-1.more", WITHIN_MS), undefined);
     });
 
     test("values of any length are kept, replaced and listed", async (t) => {

@@ -4,6 +4,7 @@ import {
   type AskEvents,
   type Bucket,
   type Claim,
+  type Claimed,
   ENTRY_BYTES,
   type Engine,
   EngineError,
@@ -23,6 +24,7 @@ export interface MemoryOptions {
   /** By default each delivery is a microtask. */
   readonly schedule?: Schedule;
   readonly messageBytes?: number;
+  readonly claimsMax?: number;
 }
 
 interface Log {
@@ -42,6 +44,7 @@ interface Answering {
 export class MemoryServer {
   readonly schedule: Schedule;
   readonly messageBytes: number;
+  readonly #claimsMax: number;
   readonly members = new Map<string, MemoryEngine>();
   readonly addresses = new Map<string, Answering>();
   readonly #buckets = new Map<Bucket, Values>();
@@ -53,7 +56,9 @@ export class MemoryServer {
   constructor({
     schedule = (deliver) => queueMicrotask(deliver),
     messageBytes = 64 * 1024 * 1024,
+    claimsMax = 10_000,
   }: MemoryOptions = {}) {
+    this.#claimsMax = claimsMax;
     this.schedule = schedule;
     this.messageBytes = messageBytes;
   }
@@ -102,9 +107,12 @@ export class MemoryServer {
     return this.#revision;
   }
 
-  claim(claim: Claim): number | "lost" {
-    const newest = this.valuesIn(claim.bucket).get(claim.key)?.revision ?? 0;
-    return newest === claim.after ? this.write(claim) : "lost";
+  claim(claim: Claim): Claimed {
+    const values = this.valuesIn(claim.bucket);
+    const newest = values.get(claim.key)?.revision ?? 0;
+    if (newest !== claim.after) return "lost";
+    const isFull = claim.bucket === "claims" && newest === 0 && values.size >= this.#claimsMax;
+    return isFull ? "full" : this.write(claim);
   }
 
   openLog(name: string): Log {
@@ -283,7 +291,7 @@ export class MemoryEngine implements Engine {
     };
   }
 
-  claim(claim: Claim, _withinMs: number): Promise<number | "lost"> {
+  claim(claim: Claim, _withinMs: number): Promise<Claimed> {
     if (claim.value) this.#checkLength(claim.value);
     return this.#call(() => this.#server.claim(claim));
   }

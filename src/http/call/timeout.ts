@@ -2,12 +2,10 @@
 
 import type { Context } from "hono";
 import { parseTimeout } from "../../config/units.ts";
-import { DEFAULT_TIMEOUT_MS } from "../../core/outcome.ts";
+import { DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import type { Env } from "../env.ts";
 import { header } from "../request-header.ts";
-
-export const MAX_TIMEOUT_MS = 120_000;
 
 export interface WaitLimit {
   readonly timeoutMs: number;

@@ -297,7 +297,9 @@ export class ClusterMember {
     withinMs: number,
   ): Promise<number | "lost" | "unknown"> {
     try {
-      return await this.#engine.claim({ bucket: OWNERS, key: upstream, value: encodeOwner(value), after }, withinMs);
+      const claim = { bucket: OWNERS, key: upstream, value: encodeOwner(value), after };
+      const claimed = await this.#engine.claim(claim, withinMs);
+      return claimed === "full" ? "unknown" : claimed;
     } catch {
       return "unknown";
     }
