@@ -1,7 +1,8 @@
 /** The messages between the members of a cluster, as bytes. */
 
+import type { RequestKey } from "../core/cluster/claims.ts";
 import type { Beat, OwnedUpstream, OwnerValue, ReleasedUpstream } from "../core/cluster/ownership-messages.ts";
-import { type Failed, isKind, type Outcome, type Replied, type RequestKind } from "../core/outcome.ts";
+import { type Failed, isKind, isStream, type Outcome, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { ErrorCode, Failure, Sent } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
 
@@ -16,6 +17,7 @@ export interface MemberRequest {
   readonly unanswered: boolean;
   /** Set for one of several that must go over one connection: that of those before it, 0 for the first. */
   readonly over: number | undefined;
+  readonly key: RequestKey | undefined;
 }
 
 export type MemberAnswer =
@@ -23,7 +25,8 @@ export type MemberAnswer =
   | { readonly type: "not_owner" }
   | { readonly type: "begun" }
   | { readonly type: "part"; readonly body: Body }
-  | { readonly type: "settled"; readonly outcome: Outcome };
+  /** `isReplayed`: it is the outcome of an earlier request with the same key. */
+  | { readonly type: "settled"; readonly outcome: Outcome; readonly isReplayed?: boolean | undefined };
 
 /** A message that is not well formed, or of another version. */
 export class MalformedMessage extends Error {}
@@ -34,6 +37,8 @@ export class MalformedMessage extends Error {}
  */
 const VERSION = 1;
 const HEAD_BYTES = 5;
+/** A part of a name in the store, whatever another member sends. */
+const DIGEST = /^[\w-]{1,128}$/;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -48,7 +53,7 @@ export function encodeRequest({ body, ...head }: MemberRequest): Uint8Array<Arra
 /** @throws MalformedMessage */
 export function decodeRequest(bytes: Uint8Array): MemberRequest {
   const { head, bodies } = unpack(bytes);
-  const { type, from, kind, leftMs, unanswered, over } = head;
+  const { type, from, kind, leftMs, unanswered, over, key } = head;
   const [body, ...others] = bodies;
   if (type !== "request" || body === undefined || others.length > 0) throw malformed("not a request");
   if (typeof from !== "string") throw malformed("not the name of a member");
@@ -56,14 +61,21 @@ export function decodeRequest(bytes: Uint8Array): MemberRequest {
   if (typeof leftMs !== "number" || !Number.isFinite(leftMs)) throw malformed("no time left");
   if (typeof unanswered !== "boolean") throw malformed("unanswered is not true or false");
   if (over !== undefined && !isCount(over)) throw malformed("not the number of a connection");
-  return { from, kind, body, leftMs, unanswered, over };
+  if (key !== undefined && isStream(kind)) throw malformed("a key of a stream");
+  return { from, kind, body, leftMs, unanswered, over, key: key === undefined ? undefined : keyOf(headOf(key)) };
+}
+
+function keyOf({ id, digest }: Head): RequestKey {
+  if (typeof id !== "string" || !DIGEST.test(id) || typeof digest !== "string") throw malformed("not a key");
+  return { id, digest };
 }
 
 export function encodeAnswer(answer: MemberAnswer): Uint8Array<ArrayBuffer> {
   if (answer.type === "part") return pack({ type: "part" }, [answer.body]);
   if (answer.type !== "settled") return pack(answer, []);
   const bodies: Body[] = [];
-  return pack({ type: "settled", outcome: withoutBodies(answer.outcome, bodies) }, bodies);
+  const { isReplayed, outcome } = answer;
+  return pack({ type: "settled", ...(isReplayed && { isReplayed }), outcome: withoutBodies(outcome, bodies) }, bodies);
 }
 
 /** @throws MalformedMessage */
@@ -83,7 +95,11 @@ function answerOf(head: Head, bodies: Body[]): MemberAnswer {
     case "part":
       return { type: "part", body: nextOf(bodies) };
     case "settled":
-      return { type: "settled", outcome: outcomeOf(head["outcome"], bodies) };
+      return {
+        type: "settled",
+        outcome: outcomeOf(head["outcome"], bodies),
+        ...(head["isReplayed"] === true && { isReplayed: true }),
+      };
     default:
       throw malformed("not an answer");
   }
@@ -268,7 +284,7 @@ export function malformed(why: string): MalformedMessage {
   return new MalformedMessage(`a message of another member is malformed: ${why}`);
 }
 
-function isSent(value: unknown): value is Sent {
+export function isSent(value: unknown): value is Sent {
   return value === "no" || value === "maybe" || value === "yes";
 }
 

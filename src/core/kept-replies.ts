@@ -23,13 +23,16 @@ export interface KeptReply {
   /** The Idempotency-Key by which a repeated request finds the record, and the digest that it must match. */
   readonly key: string | undefined;
   readonly digest: string | undefined;
+  /** True if the replicas of a cluster know the key, and how its request ended. */
+  readonly isShared: boolean;
   state: KeptState;
   /** Start of the `keep` period; undefined while the request is pending. */
   agingSince: number | undefined;
   readonly watchers: Set<(state: KeptState) => void>;
 }
 
-export type NewRecord = Pick<KeptReply, "id" | "upstream" | "owner" | "key" | "digest">;
+export type NewRecord = Pick<KeptReply, "id" | "upstream" | "owner" | "key" | "digest"> &
+  Partial<Pick<KeptReply, "isShared">>;
 
 /** Why there is no room for a record: all are in use, or the caller has its share of keys. */
 export type NoRoom = "full" | "share";
@@ -99,7 +102,8 @@ export class KeptReplies {
       if (!oldest) return "full";
       this.#evict(oldest);
     }
-    const kept: KeptReply = { ...request, state: { phase: "pending" }, agingSince: undefined, watchers: new Set() };
+    const state: KeptState = { phase: "pending" };
+    const kept: KeptReply = { isShared: false, ...request, state, agingSince: undefined, watchers: new Set() };
     this.#byId.set(kept.id, kept);
     if (key !== undefined) {
       this.#byKey.set(key, kept);
@@ -113,9 +117,13 @@ export class KeptReplies {
     this.#enter(kept, { phase: "late", failed }, now);
   }
 
-  /** Records the outcome. A request that was certainly not sent may be repeated, so its key is released. */
+  /**
+   * Records the outcome. A request that was certainly not sent may be repeated, so its key is released; also that of one
+   * whose failure other replicas may know better.
+   */
   end(kept: KeptReply, outcome: Outcome, now: number): void {
-    if (isUnsent(outcome)) this.#releaseKey(kept);
+    const isCertain = outcome.type === "reply" || outcome.type === "done";
+    if (isUnsent(outcome) || (kept.isShared && !isCertain)) this.#releaseKey(kept);
     this.#enter(kept, { phase: "ended", outcome }, now);
   }
 

@@ -60,7 +60,10 @@ export interface Batch {
 }
 
 /** The outcome that the caller receives. After a timeout, `later` resolves with the late outcome, if any. */
-export type CallerOutcome = Outcome | (Failed & { readonly later: Promise<Outcome> });
+export type CallerOutcome = (Outcome | (Failed & { readonly later: Promise<Outcome> })) & {
+  /** True if it is that of an earlier request with the same Idempotency-Key, which another replica may have had. */
+  readonly isReplayed?: boolean;
+};
 
 export interface Replied {
   readonly type: "reply";

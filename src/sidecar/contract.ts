@@ -2,6 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { ClusterSettings, ReplySettings, SubscriptionSettings, UpstreamSettings } from "../config/schema.ts";
+import type { RequestKey } from "../core/cluster/claims.ts";
 import type { Cursor, JournalLosses, Page, Start } from "../core/messages/journal.ts";
 import type { SubscriptionState } from "../core/messages/subscriptions.ts";
 import type { CancelCounts, Counters, Outcome, RequestKind } from "../core/outcome.ts";
@@ -50,6 +51,8 @@ export type ToThread =
       readonly body: Body;
       /** The caller's deadline, in milliseconds of the host's monotonic clock. */
       readonly deadline: number;
+      /** Its Idempotency-Key, for an upstream that replicas share: the message is sent once, whichever of them asks. */
+      readonly key?: RequestKey | undefined;
     }
   /** A message that certainly nothing answers. Otherwise as `request`. */
   | {
@@ -63,6 +66,8 @@ export type ToThread =
       readonly inSeries: boolean;
       /** The connection that those of the series before it went over; 0 for the first, and outside of a series. */
       readonly over: number;
+      /** As of a `request`. */
+      readonly key?: RequestKey | undefined;
     }
   /** Forgets a request without settling it: its caller has left. */
   | { readonly type: "abandon"; readonly upstream: string; readonly seq: number }
@@ -199,6 +204,8 @@ export type FromThread =
   | { readonly type: "opened"; readonly upstream: string; readonly protocol: ProtocolTraits }
   | { readonly type: "unusable"; readonly upstream: string; readonly detail: string }
   | { readonly type: "settled"; readonly upstream: string; readonly seq: number; readonly outcome: Outcome }
+  /** The `settled` that follows is the outcome of an earlier request with the same Idempotency-Key. */
+  | { readonly type: "replayed"; readonly upstream: string; readonly seq: number }
   /** A request of kind `stream` that subscribes was handed to the socket, and has no deadline from here on. */
   | { readonly type: "begun"; readonly upstream: string; readonly seq: number }
   /**

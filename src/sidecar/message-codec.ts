@@ -20,12 +20,16 @@ type Row<Plain> = readonly (Column | Plain)[];
 export type RowToThread = Row<PlainToThread>;
 export type RowFromThread = Row<PlainFromThread>;
 
-type Request = Extract<ToThread, { type: "request" }>;
+/** The requests that have a key are few, and the only ones to pay for it: they cross as objects. */
+type Request = Omit<Extract<ToThread, { type: "request" }>, "key">;
 type Part = Extract<FromThread, { type: "part" }>;
 type Ended = Extract<FromThread, { type: "settled" | "late" }>;
 type PageMessage = Extract<FromThread, { type: "page" }>;
-type Send = Extract<ToThread, { type: "send" }>;
-type PlainToThread = Exclude<ToThread, Request | Send>;
+type Send = Omit<Extract<ToThread, { type: "send" }>, "key">;
+type KeyedMessage = Extract<ToThread, { type: "request" | "send" }>;
+/** The body is beside the rest, and packed. */
+type PackedKeyed = { readonly type: "keyed"; readonly rest: KeyedMessage; readonly body: PackedBody };
+type PlainToThread = Exclude<ToThread, KeyedMessage> | PackedKeyed;
 type PlainFromThread = Exclude<FromThread, Part | PageMessage> | PackedPage;
 
 type Column = string | number | boolean | ArrayBuffer;
@@ -80,9 +84,11 @@ export type Transferred = ArrayBuffer | MessagePort;
 /** Packs messages whose upstreams have these numbers. */
 export function packToThread(numbers: UpstreamNumbers): Pack<ToThread> {
   return (message, row: RowWriter<RequestColumns | SendColumns | [PlainToThread]>, transfer) => {
-    if (message.type === "request") packRequest(message, row, numbers);
-    else if (message.type === "send") packSend(message, row, numbers);
-    else row.push(message);
+    if (message.type === "request" || message.type === "send") {
+      if (message.key) row.push(packKeyed(message));
+      else if (message.type === "request") packRequest(message, row, numbers);
+      else packSend(message, row, numbers);
+    } else row.push(message);
     if (message.type === "line") transfer.push(message.port);
   };
 }
@@ -100,8 +106,8 @@ export function unpackToThread(
   for (let first = reader.next(); first !== undefined; first = reader.next()) {
     if (first === NUMBERS.request) take(unpackRequest(reader));
     else if (first === NUMBERS.send) take(unpackSend(reader));
-    else if (isPlain(first)) take(first);
-    else throw reader.malformed("the beginning of a message");
+    else if (!isPlain(first)) throw reader.malformed("the beginning of a message");
+    else take(first.type === "keyed" ? unpackKeyed(first, skew) : first);
   }
 }
 
@@ -190,6 +196,16 @@ function unpackSend(row: RowReader<unknown>): Complete<Send> {
     inSeries: row.boolean(),
     over: row.number(),
   };
+}
+
+// Messages with an Idempotency-Key: objects, with packed bodies.
+
+function packKeyed(message: KeyedMessage): PackedKeyed {
+  return { type: "keyed", rest: { ...message, body: "" }, body: packBody(message.body) };
+}
+
+function unpackKeyed({ rest, body }: PackedKeyed, skew: number): KeyedMessage {
+  return { ...rest, body: unpackBody(body), deadline: rest.deadline + skew };
 }
 
 // Replies: `settled` and `late`, if their outcome is a reply.

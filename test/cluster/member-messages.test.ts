@@ -16,21 +16,25 @@ import {
   type MemberRequest,
 } from "../../src/cluster/member-messages.ts";
 import type { Beat, OwnerValue } from "../../src/core/cluster/ownership-messages.ts";
-import type { Failed, Outcome, Replied } from "../../src/core/outcome.ts";
+import { type Failed, isStream, type Outcome, type Replied } from "../../src/core/outcome.ts";
 
 // Text on a socket is UTF-8, which has no lone surrogates.
 const text = fc.string({ unit: "binary" });
 const count = fc.nat();
 const body = fc.oneof(text, fc.uint8Array());
 
-const request: fc.Arbitrary<MemberRequest> = fc.record({
-  from: text,
-  kind: fc.constantFrom("request", "rpc", "send", "confirm", "stream", "bytes"),
-  body,
-  leftMs: fc.double({ noNaN: true, noDefaultInfinity: true }).map((ms) => (ms === 0 ? 0 : ms)),
-  unanswered: fc.boolean(),
-  over: fc.option(count, { nil: undefined }),
-});
+const key = fc.record({ id: fc.stringMatching(/^[\w-]{1,128}$/), digest: text });
+const request: fc.Arbitrary<MemberRequest> = fc
+  .record({
+    from: text,
+    kind: fc.constantFrom("request", "rpc", "send", "confirm", "stream", "bytes"),
+    body,
+    leftMs: fc.double({ noNaN: true, noDefaultInfinity: true }).map((ms) => (ms === 0 ? 0 : ms)),
+    unanswered: fc.boolean(),
+    over: fc.option(count, { nil: undefined }),
+    key: fc.option(key, { nil: undefined }),
+  })
+  .map((each) => (isStream(each.kind) ? { ...each, key: undefined } : each));
 
 const failed: fc.Arbitrary<Failed> = fc.record(
   {
@@ -76,7 +80,10 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
 const answer: fc.Arbitrary<MemberAnswer> = fc.oneof(
   fc.constantFrom<MemberAnswer>({ type: "not_owner" }, { type: "begun" }),
   fc.record({ type: fc.constant("part" as const), body }),
-  fc.record({ type: fc.constant("settled" as const), outcome }),
+  fc.record(
+    { type: fc.constant("settled" as const), outcome, isReplayed: fc.constant(true) },
+    { requiredKeys: ["type", "outcome"] },
+  ),
 );
 
 const term = { upstream: text, term: count, address: text };
@@ -129,8 +136,22 @@ test("a message of another version is refused by its number", () => {
   assert.throws(() => decodeAnswer(bytes), /version 7, where 1 is spoken/);
 });
 
+test("a key of a stream, or one that cannot be a name in the store, is refused", () => {
+  const rest = { from: "a", body: "{}", leftMs: 1, unanswered: false, over: undefined };
+  const encoded = (kind: "rpc" | "stream", id: string) => encodeRequest({ ...rest, kind, key: { id, digest: "d" } });
+  assert.equal(decodeRequest(encoded("rpc", "k")).key?.id, "k");
+  for (const [kind, id] of [
+    ["stream", "k"],
+    ["rpc", "a.b"],
+    ["rpc", ">"],
+    ["rpc", ""],
+  ] as const)
+    assert.throws(() => decodeRequest(encoded(kind, id)), MalformedMessage);
+});
+
 test("a message of one kind is not taken for one of another", () => {
-  const message = encodeRequest({ from: "a", kind: "rpc", body: "{}", leftMs: 1, unanswered: false, over: undefined });
+  const none = { over: undefined, key: undefined };
+  const message = encodeRequest({ from: "a", kind: "rpc", body: "{}", leftMs: 1, unanswered: false, ...none });
   assert.throws(() => decodeAnswer(message), MalformedMessage);
   assert.throws(() => decodeBeat(message), MalformedMessage);
   assert.throws(() => decodeRequest(encodeAnswer({ type: "part", body: "x" })), MalformedMessage);

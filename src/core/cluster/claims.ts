@@ -46,7 +46,13 @@ export type ClaimEffect<Outcome> =
   | { readonly type: "look"; readonly key: string }
   /** Send this asker's message; report `ended`. */
   | { readonly type: "send"; readonly key: string; readonly seq: number }
-  | { readonly type: "answer"; readonly seq: number; readonly answer: ClaimAnswer<Outcome> };
+  /** `isReplayed`: it is the end of an earlier request. */
+  | {
+      readonly type: "answer";
+      readonly seq: number;
+      readonly answer: ClaimAnswer<Outcome>;
+      readonly isReplayed: boolean;
+    };
 
 /** The end of a write: the new revision, lost to somebody else, no room for another key, or not known in time. */
 export type ClaimWritten = number | "lost" | "full" | "unknown";
@@ -131,7 +137,7 @@ export class Claims<Outcome> {
         this.#requests.set(key, request);
         this.#claim(request);
       } else if (present.digest === digest) present.askers.push(asker);
-      else this.#effects.push({ type: "answer", seq: asker.seq, answer: { type: "conflict" } });
+      else this.#tell(asker, { type: "conflict" });
     });
   }
 
@@ -227,7 +233,7 @@ export class Claims<Outcome> {
     const { key, digest, attempt } = request;
     request.isClaimed = true;
     if (value.digest !== digest) this.#answer(request, { type: "conflict" });
-    else if ("end" in value) this.#answer(request, value.end);
+    else if ("end" in value) this.#answer(request, value.end, true);
     else if (value.attempt === attempt) this.#send(request, revision, now);
     else if (value.term > this.#claimant.term) this.#answer(request, { type: "not_owner" });
     else if (this.#claimant.wasReleased(value.term)) this.#wait(request, now);
@@ -302,11 +308,15 @@ export class Claims<Outcome> {
     const answer = phase.name === "storing" ? phase.answer : undecided;
     const isOverdue = ({ seq, deadline }: Asker) => now >= deadline && !(isSending && phase.seq === seq);
     request.askers = askers.filter((asker) => !isOverdue(asker));
-    for (const asker of askers) if (isOverdue(asker)) this.#effects.push({ type: "answer", seq: asker.seq, answer });
+    for (const asker of askers) if (isOverdue(asker)) this.#tell(asker, answer);
   }
 
-  #answer(request: KeyedRequest<Outcome>, answer: ClaimAnswer<Outcome>): void {
+  #answer(request: KeyedRequest<Outcome>, answer: ClaimAnswer<Outcome>, isReplayed = false): void {
     this.#requests.delete(request.key);
-    for (const { seq } of request.askers) this.#effects.push({ type: "answer", seq, answer });
+    for (const asker of request.askers) this.#tell(asker, answer, isReplayed);
+  }
+
+  #tell({ seq }: Asker, answer: ClaimAnswer<Outcome>, isReplayed = false): void {
+    this.#effects.push({ type: "answer", seq, answer, isReplayed });
   }
 }

@@ -2,6 +2,7 @@
 
 import pTimeout from "p-timeout";
 import type { UpstreamSettings } from "../../config/schema.ts";
+import type { RequestKey } from "../../core/cluster/claims.ts";
 import { noMemory, shuttingDown, tooManyCallers } from "../../core/exchange/failures.ts";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import type { Cursor } from "../../core/messages/journal.ts";
@@ -58,6 +59,8 @@ export interface OutgoingRequest extends OutgoingTerms {
   readonly body: Body;
   /** Set if nothing answers it. Its kind is `send` or `confirm`. */
   readonly unanswered?: Unanswered | undefined;
+  /** The Idempotency-Key, for an upstream that replicas share; ignored for any other. */
+  readonly key?: RequestKey | undefined;
 }
 
 /** A message that nothing answers. */
@@ -111,6 +114,7 @@ export class UpstreamClient implements ThreadClient {
   readonly pushes: PushTurns | undefined;
   readonly lines: BlockingLines;
   readonly #streams: StreamedReplies;
+  readonly #replayed = new Set<number>();
   readonly #epochs = new EpochSequence();
   readonly #late = new LateReplies();
   readonly #inspections = new Questions<ThreadDetails>();
@@ -199,6 +203,11 @@ export class UpstreamClient implements ThreadClient {
     return this.#state.current;
   }
 
+  /** True if replicas of a cluster share it. */
+  get isShared(): boolean {
+    return this.#cluster !== undefined;
+  }
+
   get inFlight(): number {
     return this.#waiters.size;
   }
@@ -237,6 +246,7 @@ export class UpstreamClient implements ThreadClient {
   /** Sends a request. Failures are outcomes; the promise rejects only if `signal` aborts. */
   request(request: OutgoingRequest): Promise<CallerOutcome> {
     const { kind, body, unanswered } = request;
+    const key = this.isShared ? request.key : undefined;
     if (unanswered) {
       const { series } = unanswered;
       return this.#call(request, body.length, (seq, deadline) => ({
@@ -248,6 +258,7 @@ export class UpstreamClient implements ThreadClient {
         deadline,
         inSeries: series !== undefined,
         over: series?.connection ?? 0,
+        key,
       }));
     }
     return this.#call(request, body.length, (seq, deadline) => ({
@@ -257,6 +268,7 @@ export class UpstreamClient implements ThreadClient {
       kind,
       body,
       deadline,
+      key,
     }));
   }
 
@@ -441,6 +453,9 @@ export class UpstreamClient implements ThreadClient {
         this.#budget.arrived("answers", countedBytes(message.outcome));
         this.#end(message.seq, this.#leaving ? withReason(message.outcome, this.#leaving.detail) : message.outcome);
         break;
+      case "replayed":
+        this.#replayed.add(message.seq);
+        break;
       case "begun":
         this.#streams.begin(message.seq);
         break;
@@ -511,6 +526,7 @@ export class UpstreamClient implements ThreadClient {
     const lastError = `the sidecar's thread died (${detail})`;
     const failure = { code: "sidecar_crashed", sent: "maybe", detail: lastError } as const;
     this.#late.failAll(failure);
+    this.#replayed.clear();
     this.#failAll((seq) => (unposted.has(seq) ? { ...failure, sent: "no" } : failure));
     if (this.#refusal) this.#confirmations.skip();
     else this.journals.repost();
@@ -596,7 +612,9 @@ export class UpstreamClient implements ThreadClient {
   /** A caller whose request the host itself has timed out receives the thread's outcome as a late one. */
   #settle(seq: number, outcome: Outcome): void {
     const waiter = this.#waiters.take(seq);
-    if (waiter) waiter.settle(this.#late.outcomeFor(seq, outcome));
+    const isReplayed = this.#replayed.size > 0 && this.#replayed.delete(seq);
+    if (waiter && isReplayed) waiter.settle({ ...outcome, isReplayed });
+    else if (waiter) waiter.settle(this.#late.outcomeFor(seq, outcome));
     else this.#late.settle(seq, outcome);
   }
 

@@ -16,8 +16,9 @@ export interface Joined {
 export async function joinCluster(cluster: ThreadCluster, env: MemberEnvironment): Promise<Joined> {
   const member = await startMember(cluster, env);
   const { lease } = cluster.settings;
+  const { keep } = cluster.replies;
   return {
-    share: (name, settings, own) => new SharedUpstream(name, settings, lease, member, own),
+    share: (name, settings, own) => new SharedUpstream(name, settings, lease, keep, member, own),
     end: (withinMs) => member.end(withinMs),
   };
 }

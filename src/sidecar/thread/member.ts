@@ -24,8 +24,8 @@ export interface MemberUpstream {
   resign(why: string): void;
   /** Answers may have been lost, in both directions. */
   contactLost(): void;
-  /** An owner at this address has given it up by itself, and answers what it has. */
-  released(address: string): void;
+  /** The owner at this address, a member, has given it up by itself, and answers what it has. */
+  released(address: string, member: string): void;
   /** Something may have changed: the owner, what it says of itself, or our contact with the cluster. */
   look(): void;
   /** A mistake in the configuration of the cluster, which ends the start. */
@@ -62,7 +62,7 @@ export class ClusterMember {
   /** By address, the functions that stop answering there. */
   readonly #answering = new Map<string, () => void>();
   /** Writes that must not be cut off by the end of the thread. */
-  readonly #releases = new Set<Promise<void>>();
+  readonly #writes = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #hasEnded = false;
   #reported: string | undefined;
@@ -187,7 +187,7 @@ export class ClusterMember {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const until = this.#env.now() + withinMs;
-    await pTimeout(Promise.all(this.#releases), { milliseconds: Math.max(1, withinMs), fallback: () => [] });
+    await pTimeout(Promise.all(this.#writes), { milliseconds: Math.max(1, withinMs), fallback: () => [] });
     clearTimeout(this.#timer);
     await this.#engine.end(Math.max(1, until - this.#env.now()));
   }
@@ -211,7 +211,7 @@ export class ClusterMember {
     }
     // Of an address of ours only we say so.
     for (const { upstream, address } of beat.released)
-      if (!this.#answering.has(address)) this.#upstreams.get(upstream)?.released(address);
+      if (!this.#answering.has(address)) this.#upstreams.get(upstream)?.released(address, beat.member);
     const now = this.#now;
     const named = [...beat.owned, ...beat.released].map(({ upstream }) => upstream);
     const wasInContact = this.#ownership.isInContact(now);
@@ -258,7 +258,7 @@ export class ClusterMember {
         this.#release(effect);
         break;
       case "released":
-        this.#upstreams.get(effect.upstream)?.released(effect.address);
+        this.#upstreams.get(effect.upstream)?.released(effect.address, this.#id);
         this.#stopAnswering(effect.address);
         break;
       case "beat":
@@ -284,10 +284,15 @@ export class ClusterMember {
 
   #release({ upstream, after, from, withinMs }: OwnershipEffect & { type: "release" }): void {
     const release = this.#write(upstream, { from }, after, withinMs).then((outcome) => {
-      this.#releases.delete(release);
       this.#carryOut(this.#ownership.released(upstream, outcome, this.#now), [upstream]);
     });
-    this.#releases.add(release);
+    this.hold(release);
+  }
+
+  /** Lets a write end before the thread does. */
+  hold(write: Promise<void>): void {
+    const held = write.finally(() => this.#writes.delete(held));
+    this.#writes.add(held);
   }
 
   async #write(

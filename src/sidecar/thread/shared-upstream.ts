@@ -1,5 +1,6 @@
 /** An upstream that replicas of a cluster share: the one place that decides which of them handles a command. */
 
+import { ClaimRecords, type KeyedEnd } from "../../cluster/claim-records.ts";
 import type { AskEvents, OpenAsk, TakeRequest } from "../../cluster/engine.ts";
 import {
   decodeAnswer,
@@ -22,6 +23,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import { PHASES } from "../reports.ts";
+import { KeyedRequests } from "./keyed-requests.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
 import { SharedLog } from "./shared-log.ts";
@@ -59,6 +61,10 @@ interface Taken {
   readonly send: SendAnswer;
 }
 
+/** The most terms whose addresses are remembered, and the most releases. */
+const TERMS_MAX = 256;
+/** The askers with a key that may always wait, however few requests may be in flight. */
+const ASKERS_AT_LEAST = 1_024;
 /** The time that a handover may take within the close step, in milliseconds. */
 const HANDOVER_MS = 1_000;
 /** The time within it for the log to take the last messages, in milliseconds. */
@@ -92,6 +98,12 @@ export class SharedUpstream implements MemberUpstream {
   /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
   readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
+  readonly #keyed: KeyedRequests;
+  #attempts = 0;
+  /** The addresses of terms that we have heard of, and the members that have given some up; the oldest first. */
+  readonly #addresses = new Map<number, string>();
+  readonly #released = new Map<string, { readonly member: string; readonly at: number }>();
+  #lastTerm = 0;
   readonly log: SharedLog;
   readonly #push: SharedPush;
   /** The address of our newest term. */
@@ -112,6 +124,7 @@ export class SharedUpstream implements MemberUpstream {
     name: string,
     settings: UpstreamSettings,
     leaseMs: number,
+    keepMs: number,
     member: ClusterMember,
     env: SharedEnvironment,
   ) {
@@ -121,6 +134,7 @@ export class SharedUpstream implements MemberUpstream {
     this.#member = member;
     this.#env = env;
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#expire(), undefined));
+    this.#keyed = this.#keyedRequests(keepMs);
     this.log = new SharedLog(name, settings, member.engine, {
       now: env.now,
       work: env.work,
@@ -172,6 +186,7 @@ export class SharedUpstream implements MemberUpstream {
         break;
       case "abandon":
         this.#carryOut(this.#forwarding.abandon(command.seq));
+        this.#keyed.abandon(command.seq);
         this.#upstream?.handle(command);
         break;
       case "taken": {
@@ -218,6 +233,7 @@ export class SharedUpstream implements MemberUpstream {
         this.#member.remove(this.#name);
         this.log.end();
         this.#push.end();
+        this.#keyed.end();
         this.#upstream?.handle(command);
         break;
       default:
@@ -256,7 +272,8 @@ export class SharedUpstream implements MemberUpstream {
     switch (message.type) {
       case "settled":
         // The outcomes of replies to the upstream, and of agreements, are none of a forwarded request.
-        if (this.#taken.has(message.seq)) this.#onTakenEnd(message.seq, message.outcome);
+        if (this.#keyed.has(message.seq)) this.#onKeyedEnd(message.seq, message.outcome);
+        else if (this.#taken.has(message.seq)) this.#onTakenEnd(message.seq, message.outcome);
         else if (this.#forwarding.has(message.seq)) this.#onOwnEnd(message.seq, message.outcome);
         else this.#env.post(message, alone);
         break;
@@ -266,7 +283,8 @@ export class SharedUpstream implements MemberUpstream {
         else this.#env.post(message, alone);
         break;
       case "late":
-        if (this.#taken.has(message.seq)) this.#answer(message.seq, { type: "settled", outcome: message.outcome });
+        if (this.#keyed.has(message.seq)) this.#keyed.ended(message.seq, this.#outcomeFor(message.outcome));
+        else if (this.#taken.has(message.seq)) this.#answer(message.seq, { type: "settled", outcome: message.outcome });
         else this.#env.post(message, alone);
         break;
       case "state":
@@ -284,6 +302,7 @@ export class SharedUpstream implements MemberUpstream {
       case "cancelled": {
         const { effects, count } = this.#forwarding.cancel();
         this.#carryOut(effects);
+        this.#keyed.cancel(stopped);
         const counts = { ...message.counts, maybe: message.counts.maybe + count };
         this.#env.post({ ...message, counts }, alone);
         break;
@@ -312,6 +331,63 @@ export class SharedUpstream implements MemberUpstream {
     // It must not come back to an exchange that has just given it up.
     if (isOthers) this.#follow();
     this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : this.#withTerm(outcome), this.#env.now()));
+  }
+
+  /** The end of a message that has a key, from our own exchange: what holds its bytes now is not what waits for them. */
+  #onKeyedEnd(number: number, outcome: Outcome): void {
+    this.#env.budget.give("answers", countedBytes(outcome));
+    this.#keyed.ended(number, this.#isUnowned(outcome) ? "not_owner" : this.#outcomeFor(outcome));
+  }
+
+  /** The end of an asker's request. */
+  #onKeyEnd(seq: number, end: KeyedEnd, isReplayed: boolean): void {
+    if (this.#taken.has(seq)) {
+      this.#answer(seq, end === "not_owner" ? { type: end } : { type: "settled", outcome: end, isReplayed });
+      return;
+    }
+    if (!this.#forwarding.has(seq)) return;
+    if (end === "not_owner") this.#follow();
+    else {
+      this.#env.budget.take("answers", countedBytes(end));
+      if (isReplayed) this.#env.post({ type: "replayed", upstream: this.#name, seq });
+    }
+    this.#carryOut(this.#forwarding.onEnd(seq, end, this.#env.now()));
+  }
+
+  #keyedRequests(keepMs: number): KeyedRequests {
+    const { now, work } = this.#env;
+    const termOf = () => {
+      const owner = this.#member.ownerOf(this.#name);
+      if (owner?.isSelf) this.#lastTerm = owner.term;
+      return this.#lastTerm;
+    };
+    const claimant = {
+      get term() {
+        return termOf();
+      },
+      wasReleased: (term: number) => this.#wasReleased(term),
+      attempt: () => `${this.#member.id}-${++this.#attempts}`,
+    };
+    return new KeyedRequests(new ClaimRecords(this.#member.engine, this.#name), keepMs, {
+      now,
+      work,
+      claimant,
+      draw: () => --this.#lastTaken,
+      send: (message) => this.#handOn(message.seq, message),
+      settle: (seq, end, isReplayed) => this.#onKeyEnd(seq, end, isReplayed),
+      late: (seq, outcome) => {
+        if (this.#taken.has(seq)) this.#answer(seq, { type: "settled", outcome });
+        else this.#env.post({ type: "late", upstream: this.#name, seq, outcome });
+      },
+      hold: (write) => this.#member.hold(write),
+      onLess: () => this.#reportDrained(),
+    });
+  }
+
+  /** True if the owner of an older term has given it up by itself, and is there to receive what it had sent. */
+  #wasReleased(term: number): boolean {
+    const release = this.#released.get(this.#addresses.get(term) ?? "");
+    return release !== undefined && !this.#member.isSilent(release.member, release.at);
   }
 
   #settle(seq: number, outcome: Outcome): void {
@@ -354,6 +430,7 @@ export class SharedUpstream implements MemberUpstream {
   /** The caller of another member has left. */
   #leave(seq: number): void {
     if (!this.#taken.delete(seq)) return;
+    this.#keyed.abandon(seq);
     this.#upstream?.handle({ type: "abandon", upstream: this.#name, seq });
   }
 
@@ -402,6 +479,11 @@ export class SharedUpstream implements MemberUpstream {
 
   /** Hands a message to our own exchange. One of a series may have come from an earlier owner's connection. */
   #handOn(seq: number, command: HostMessage): void {
+    if (command.key) {
+      const most = Math.max(this.#settings.limits.in_flight, ASKERS_AT_LEAST);
+      this.#keyed.ask(seq, command.key, command, most);
+      return;
+    }
     if (command.type === "request" || command.over === 0) {
       this.#upstream?.handle({ ...command, seq });
       return;
@@ -434,6 +516,7 @@ export class SharedUpstream implements MemberUpstream {
       leftMs: command.deadline - this.#env.now(),
       unanswered: command.type === "send",
       over: command.type === "send" && command.inSeries ? command.over : undefined,
+      key: command.key,
     });
     this.#env.tally.forwarded++;
     const onEnd = (end: AskEnd) => {
@@ -475,7 +558,11 @@ export class SharedUpstream implements MemberUpstream {
         break;
       case "settled":
         // It counts here until the host has it.
-        if (!this.#forwarding.isLate(seq)) this.#env.budget.take("answers", countedBytes(answer.outcome));
+        if (!this.#forwarding.isLate(seq)) {
+          this.#env.budget.take("answers", countedBytes(answer.outcome));
+          if (answer.isReplayed && this.#forwarding.has(seq))
+            this.#env.post({ type: "replayed", upstream: this.#name, seq });
+        }
         this.#carryOut(this.#forwarding.onEnd(seq, answer.outcome, this.#env.now()));
     }
     if (isLast || this.#forwarding.has(seq) || this.#asked.get(seq) !== asked) return;
@@ -532,8 +619,10 @@ export class SharedUpstream implements MemberUpstream {
     this.#env.post({ type: "report", upstream: this.#name, report: { event: "clustered", text } });
   }
 
-  released(address: string): void {
+  released(address: string, member: string): void {
     this.#forwarding.onReleased(address);
+    if (!this.#released.has(address)) this.#released.set(address, { member, at: this.#env.now() });
+    keepNewest(this.#released, TERMS_MAX);
     if (address === this.#address) this.log.resign();
   }
 
@@ -548,6 +637,10 @@ export class SharedUpstream implements MemberUpstream {
       this.#permitPush();
       this.#postState();
       const owner = this.#member.ownerOf(this.#name);
+      if (owner && !this.#addresses.has(owner.term)) {
+        this.#addresses.set(owner.term, owner.address);
+        keepNewest(this.#addresses, TERMS_MAX);
+      }
       if (owner && !owner.isSelf) this.#handover?.done(owner.member);
       if (owner) this.#noteHeard(owner);
     }, undefined);
@@ -611,7 +704,7 @@ export class SharedUpstream implements MemberUpstream {
   }
 
   #reportDrained(): void {
-    if (!this.#isDrained || this.#forwarding.owesCallers || !this.#push.isAtRest) return;
+    if (!this.#isDrained || this.#forwarding.owesCallers || this.#keyed.isOwing || !this.#push.isAtRest) return;
     this.#isDrained = false;
     this.#env.post({ type: "drained", upstream: this.#name });
   }
@@ -669,6 +762,20 @@ const unreadable: Failure = {
   detail: "this replica cannot read the messages that the cluster keeps at present",
 };
 
+const stopped: Failure = {
+  code: "cancelled",
+  sent: "maybe",
+  detail: "the service stopped before the end of the request was stored for the other replicas",
+};
+
+/** Forgets the oldest entries beyond the most that are kept. */
+function keepNewest(map: Map<unknown, unknown>, most: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(oldest);
+  }
+}
+
 function newHandover(now: () => number) {
   const began = now();
   const { promise, resolve } = deferred<Handover>();
@@ -685,8 +792,8 @@ function newHandover(now: () => number) {
 }
 
 function commandOf(upstream: string, seq: number, request: MemberRequest, now: number): HostMessage {
-  const { kind, body, leftMs, unanswered, over } = request;
-  const common = { upstream, seq, body, deadline: now + leftMs };
+  const { kind, body, leftMs, unanswered, over, key } = request;
+  const common = { upstream, seq, body, deadline: now + leftMs, key };
   if (!unanswered) return { ...common, type: "request", kind };
   return {
     ...common,

@@ -1,0 +1,258 @@
+/** Requests with an Idempotency-Key at the owner of their upstream, each claimed in the cluster's store before it is sent. */
+
+import type { ClaimRecords, KeyedEnd } from "../../cluster/claim-records.ts";
+import {
+  type ClaimAnswer,
+  type Claimant,
+  type ClaimEffect,
+  Claims,
+  type RequestKey,
+} from "../../core/cluster/claims.ts";
+import { mayFollow } from "../../core/cluster/forwarding.ts";
+import { failed, RETRY_SOON_MS, tooManyCallers } from "../../core/exchange/failures.ts";
+import { isUnsent, type Outcome } from "../../core/outcome.ts";
+import type { Failure } from "../../errors.ts";
+import { Alarm } from "../alarm.ts";
+import type { CommandOf } from "../contract.ts";
+import type { Work } from "./mark.ts";
+
+type Message = CommandOf<"request" | "send">;
+
+export interface KeyedEnvironment {
+  now(): number;
+  readonly work: Work;
+  readonly claimant: Claimant;
+  /** Draws a number for a message in our own exchange. */
+  draw(): number;
+  /** Hands a message to our own exchange, which ends it by `ended`. */
+  send(message: Message): void;
+  /** Ends an asker's request. @param isReplayed true if an earlier request had this end */
+  settle(seq: number, end: KeyedEnd, isReplayed: boolean): void;
+  /** Reports the late outcome of a request that was settled with a timeout. */
+  late(seq: number, outcome: Outcome): void;
+  /** A write that must not be cut off by the end of the thread. */
+  hold(write: Promise<void>): void;
+  /** Fewer requests are owed an end. */
+  onLess(): void;
+}
+
+interface KeyedAsker {
+  readonly message: Message;
+  /** It was told of a timeout, and waits for its late outcome. */
+  isTimedOut: boolean;
+}
+
+/** A message in our own exchange. */
+interface SentMessage {
+  readonly key: string;
+  readonly seq: number;
+  /** Set once it has timed out. */
+  timedOut?: { readonly outcome: Outcome; readonly until: number };
+}
+
+const TICK_MS = 50;
+/** The time that the store has for each call. While it elects a leader, it does not answer for some seconds. */
+const STORE_WITHIN_MS = 1_000;
+
+export class KeyedRequests {
+  readonly #env: KeyedEnvironment;
+  readonly #records: ClaimRecords;
+  readonly #claims: Claims<KeyedEnd>;
+  readonly #alarm: Alarm;
+  readonly #askers = new Map<number, KeyedAsker>();
+  /** By their numbers in the exchange, the oldest first. */
+  readonly #sent = new Map<number, SentMessage>();
+  readonly #keepMs: number;
+  #writes = 0;
+
+  /** @param keepMs how long a late outcome is waited for */
+  constructor(records: ClaimRecords, keepMs: number, env: KeyedEnvironment) {
+    this.#records = records;
+    this.#keepMs = keepMs;
+    this.#env = env;
+    this.#claims = new Claims(env.claimant);
+    this.#alarm = new Alarm(env.now, () => env.work(() => this.#tick(), undefined));
+  }
+
+  /** True for the number of a message that was given to the exchange. */
+  has(number: number): boolean {
+    return this.#sent.has(number);
+  }
+
+  /** True while a caller waits, or the store has not taken an end. */
+  get isOwing(): boolean {
+    if (this.#writes > 0) return true;
+    for (const { isTimedOut } of this.#askers.values()) if (!isTimedOut) return true;
+    return false;
+  }
+
+  /** @param most the askers that may wait at a time */
+  ask(seq: number, { id, digest }: RequestKey, message: Message, most: number): void {
+    if (this.#askers.size >= most) {
+      this.#env.settle(seq, failed(tooManyCallers(most), undefined), false);
+      return;
+    }
+    const { deadline } = message;
+    this.#askers.set(seq, { message, isTimedOut: false });
+    this.#alarm.set(Math.min(this.#env.now() + TICK_MS, deadline));
+    this.#carryOut(this.#claims.ask(id, digest, { seq, deadline }));
+  }
+
+  /** The asker does not wait any more. What was sent goes on. */
+  abandon(seq: number): void {
+    if (this.#askers.delete(seq)) this.#claims.abandon(seq);
+  }
+
+  /** Takes the end of a message that was given to the exchange, and the late one of a message that has timed out. */
+  ended(number: number, end: KeyedEnd): void {
+    const sent = this.#sent.get(number);
+    if (!sent) return;
+    const { key, seq, timedOut } = sent;
+    if (end !== "not_owner" && mayFollow(end)) {
+      // The key has no end before the late outcome, for which those that ask again wait, too.
+      if (!timedOut) this.#timeOut(sent, seq, end);
+      return;
+    }
+    this.#sent.delete(number);
+    this.#end(key, end);
+  }
+
+  /** Ends every asker's request. Ends that are known go on to the store. */
+  cancel(failure: Failure): void {
+    for (const [seq, { isTimedOut }] of [...this.#askers]) {
+      this.abandon(seq);
+      if (isTimedOut) this.#env.late(seq, failed(failure, undefined));
+      else this.#env.settle(seq, failed(failure, undefined), false);
+    }
+  }
+
+  /** Stops all timers. */
+  end(): void {
+    this.#alarm.clear();
+    this.#askers.clear();
+    this.#sent.clear();
+  }
+
+  #timeOut(sent: SentMessage, seq: number, outcome: Outcome): void {
+    sent.timedOut = { outcome, until: this.#env.now() + this.#keepMs };
+    const asker = this.#askers.get(seq);
+    if (!asker) return;
+    asker.isTimedOut = true;
+    this.#env.settle(seq, outcome, false);
+  }
+
+  #end(key: string, end: KeyedEnd): void {
+    const isNotSent = end === "not_owner" || isUnsent(end);
+    this.#carryOut(this.#claims.ended(key, end, isNotSent, this.#env.now()));
+  }
+
+  #tick(): void {
+    const now = this.#env.now();
+    for (const [number, { key, timedOut }] of this.#sent) {
+      if (!timedOut || now < timedOut.until) continue;
+      this.#sent.delete(number);
+      this.#end(key, withoutLate(timedOut.outcome));
+    }
+    this.#carryOut(this.#claims.tick(now));
+    if (this.#claims.size === 0) return;
+    let next = now + TICK_MS;
+    for (const { message } of this.#askers.values())
+      if (message.deadline > now) next = Math.min(next, message.deadline);
+    this.#alarm.set(next);
+  }
+
+  #carryOut(effects: readonly ClaimEffect<KeyedEnd>[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "write":
+          this.#env.hold(this.#write(effect));
+          break;
+        case "look":
+          void this.#look(effect.key);
+          break;
+        case "send":
+          this.#send(effect.key, effect.seq);
+          break;
+        case "answer":
+          this.#answer(effect.seq, effect.answer, effect.isReplayed);
+      }
+    }
+    if (!this.isOwing) this.#env.onLess();
+  }
+
+  async #write({ key, value, after }: ClaimEffect<KeyedEnd> & { readonly type: "write" }): Promise<void> {
+    this.#writes++;
+    const written = await this.#records.write(key, value, after, STORE_WITHIN_MS);
+    this.#writes--;
+    this.#env.work(() => this.#carryOut(this.#claims.written(key, written, this.#env.now())), undefined);
+  }
+
+  async #look(key: string): Promise<void> {
+    const record = await this.#records.look(key, STORE_WITHIN_MS);
+    this.#env.work(() => this.#carryOut(this.#claims.found(key, record, this.#env.now())), undefined);
+  }
+
+  #send(key: string, seq: number): void {
+    const asker = this.#askers.get(seq);
+    if (!asker) throw new Error(`nobody asked for ${key}`);
+    const number = this.#env.draw();
+    this.#sent.set(number, { key, seq });
+    this.#env.send({ ...asker.message, seq: number, key: undefined });
+  }
+
+  #answer(seq: number, answer: ClaimAnswer<KeyedEnd>, isReplayed: boolean): void {
+    const asker = this.#askers.get(seq);
+    if (!asker) return;
+    this.#askers.delete(seq);
+    const end = endOf(answer);
+    if (!asker.isTimedOut) this.#env.settle(seq, end, isReplayed);
+    else if (end !== "not_owner") this.#env.late(seq, end);
+  }
+}
+
+function endOf(answer: ClaimAnswer<KeyedEnd>): KeyedEnd {
+  switch (answer.type) {
+    case "outcome":
+      return answer.outcome;
+    case "not_owner":
+      return "not_owner";
+    default:
+      return failed(failures[answer.type], undefined);
+  }
+}
+
+/** A timeout after which nothing follows. */
+function withoutLate(outcome: Outcome): Outcome {
+  return outcome.type === "failed" ? { ...outcome, failure: { ...outcome.failure, final: true } } : outcome;
+}
+
+const failures: Readonly<Record<Exclude<ClaimAnswer<KeyedEnd>["type"], "outcome" | "not_owner">, Failure>> = {
+  replaced: {
+    code: "connection_lost",
+    sent: "maybe",
+    detail: "the replica that had the first request with this Idempotency-Key was replaced before its reply came",
+    cause: "owner_lost",
+  },
+  conflict: {
+    code: "mismatch",
+    sent: "no",
+    detail: "this Idempotency-Key was used for another message: use a new key for a new message",
+  },
+  unavailable: {
+    code: "reply_timeout",
+    sent: "no",
+    detail: "the message could not be sent in time: the cluster's store did not say if its Idempotency-Key is free",
+  },
+  undecided: {
+    code: "reply_timeout",
+    sent: "maybe",
+    detail: "no reply came in time; the first request with this Idempotency-Key is still pending",
+    final: true,
+  },
+  full: {
+    code: "too_many_in_flight",
+    sent: "no",
+    detail: "the cluster knows as many Idempotency-Keys as it may (replies.count), which live for replies.keep",
+    retryAfterMs: RETRY_SOON_MS,
+  },
+};
