@@ -15,6 +15,7 @@ export function namedUpstream<Facts extends InstanceFacts | undefined = undefine
   return {
     name,
     instance: instance as Facts,
+    isShared: client.isShared,
     journals: client.journals,
     subscriptions: client.subscriptions,
     get settings() {

@@ -28,6 +28,8 @@ export interface UpstreamPort {
     UpstreamSettings,
     "url" | "required" | "limits" | "messages" | "failover" | "template" | "instances"
   >;
+  /** True if the replicas of a cluster share it. */
+  readonly isShared: boolean;
   /** Undefined until the thread has opened the upstream. */
   readonly protocol: ProtocolTraits | undefined;
   /** Waits for `protocol` on behalf of a request with this timeout. */

@@ -44,12 +44,13 @@ export class ReplyKeeper {
    * @returns why there is no room, if there is none
    */
   keep(
-    about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest">>,
+    about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest" | "isShared">>,
     owner: string,
     request: () => Promise<CallerOutcome>,
   ): KeptReply | NoRoom {
-    const { upstream, key, digest } = about;
-    const kept = this.#replies.open({ id: this.#ids.next(owner), upstream, owner, key, digest }, performance.now());
+    const { upstream, key, digest, isShared = false } = about;
+    const record = { id: this.#ids.next(owner), upstream, owner, key, digest, isShared };
+    const kept = this.#replies.open(record, performance.now());
     if (typeof kept !== "string") request().then((outcome) => this.#settle(kept, outcome));
     return kept;
   }

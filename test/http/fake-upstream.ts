@@ -14,6 +14,7 @@ export function fakeUpstream(name: string, parts: Partial<UpstreamPort> = {}): U
   return {
     name,
     settings: upstreamSchema.parse({ url: "ws://127.0.0.1:1" }),
+    isShared: false,
     protocol: jsonRpc,
     openedWithin: () => Promise.resolve(jsonRpc),
     state: { phase: "ready", attempts: 0, since: new Date(0) },

@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState, NoRoom } from "../../core/kept-replies.ts";
-import type { Outcome } from "../../core/outcome.ts";
+import type { Failed, Outcome } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
-import { type Failure, refused } from "../../errors.ts";
+import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { OutgoingRequest } from "../../sidecar/host/upstream-client.ts";
 import type { Env } from "../env.ts";
@@ -43,7 +43,7 @@ export interface DetachedResult {
   readonly state: KeptState;
   /** The place of a reply that has not arrived; undefined if the request has ended. */
   readonly location: string | undefined;
-  /** True if an earlier request with the same key had ended before this one came. */
+  /** True if an earlier request with the same key had ended before this one came, at this replica or another. */
   readonly replayed: boolean;
 }
 
@@ -69,14 +69,18 @@ export async function detached(
   if (former && former.digest !== digest) {
     throw refused("mismatch", "this Idempotency-Key was used for another message: use a new key for a new message");
   }
-  const replayed = former !== undefined && former.state.phase !== "pending";
+  let replayed = former !== undefined && former.state.phase !== "pending";
 
   const leave = former ? undefined : quotas?.request(upstream, callerOf(c).share, body.length);
   const request = async () => {
-    const { outcome } = await requestInTurn(upstreams, upstream, { kind, body, unanswered, timeoutMs, trace }, leave);
+    const shared = scope === undefined || digest === undefined ? undefined : { id: digestOf(scope), digest };
+    const outgoing = { kind, body, unanswered, timeoutMs, trace, key: shared };
+    const { outcome } = await requestInTurn(upstreams, upstream, outgoing, leave);
+    replayed ||= outcome.isReplayed === true;
     return outcome;
   };
-  const kept = former ?? keeper.keep({ upstream: upstream.name, key: scope, digest }, owner, request);
+  const { name, isShared } = upstream;
+  const kept = former ?? keeper.keep({ upstream: name, key: scope, digest, isShared }, owner, request);
   if (typeof kept === "string") leave?.();
   if (typeof kept === "string") throw refused("too_many_in_flight", whyNoRoom[kept], RETRY_SOON_MS);
 
@@ -85,6 +89,7 @@ export async function detached(
   const isEnough = (state: KeptState) => (former ? hasEnded(state) : state.phase !== "pending");
   const within = waitMs ?? (former ? timeoutMs : Number.POSITIVE_INFINITY);
   const state = await keeper.wait(kept, isEnough, within, signals);
+  if (isMismatch(state)) throw new SidesocketError(state.outcome.failure);
   return { state, location: hasEnded(state) ? undefined : locationOf(kept), replayed };
 }
 
@@ -104,6 +109,11 @@ export function outcomeOf(state: KeptState): Outcome {
 
 export function hasEnded({ phase }: KeptState): boolean {
   return phase === "ended" || phase === "dropped";
+}
+
+/** True if another replica knows the key for another message. */
+function isMismatch(state: KeptState): state is { readonly phase: "ended"; readonly outcome: Failed } {
+  return state.phase === "ended" && state.outcome.type === "failed" && state.outcome.failure.code === "mismatch";
 }
 
 const stillPending: Failure = {

@@ -15,7 +15,8 @@ const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connecti
 
 /**
  * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one
- * timeout. If all are absent, the outcome is the first one's failure.
+ * timeout. If all are absent, the outcome is the first one's failure. One with an Idempotency-Key stays with an upstream
+ * that replicas share: another of them may find that upstream there, and could not know of its equivalent's outcome.
  * @param leave called at the end, whatever it is
  */
 export function requestInTurn(
@@ -27,7 +28,8 @@ export function requestInTurn(
   const deadline = performance.now() + request.timeoutMs;
   const first = upstream.request(request).then((outcome): UpstreamOutcome => ({ upstream, outcome }));
   const { failover } = upstream.settings;
-  const last = failover.length === 0 ? first : first.then((unsent) => failOver(upstreams, unsent, request, deadline));
+  const isBound = failover.length === 0 || (request.key !== undefined && upstream.isShared);
+  const last = isBound ? first : first.then((unsent) => failOver(upstreams, unsent, request, deadline));
   return leave ? last.finally(leave) : last;
 }
 
