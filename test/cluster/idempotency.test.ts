@@ -5,54 +5,84 @@ import { lacksNats } from "../support/jetstream.ts";
 import { until } from "../support/until.ts";
 import { Scene } from "./scene.ts";
 
-interface Repeated {
+interface Answer {
   readonly status: number;
   readonly text: string;
-  readonly replayed: boolean;
-  readonly code: string | undefined;
-  readonly sent: string | undefined;
-  readonly location: string | null;
+  readonly isReplayed: boolean;
 }
 
-/** Sends a message under a key through a replica. `of` is the key by which the upstream's record knows it. */
-async function send(scene: Scene, replica: number, key: string, message: object, query = ""): Promise<Repeated> {
-  const response = await fetch(`${scene.replicas[replica]?.url}/v1/upstreams/default/request${query}`, {
+/** Sends a message with an Idempotency-Key through a replica. */
+async function send(scene: Scene, replica: number, key: string, message: object, timeout = "5s"): Promise<Answer> {
+  const response = await fetch(`${scene.replicas[replica]?.url}/v1/upstreams/default/request?timeout=${timeout}`, {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": key },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }),
   });
-  const text = await response.text();
-  const { code, sent } = JSON.parse(text) as { code?: string; sent?: string };
-  const replayed = response.headers.get("idempotency-replayed") === "true";
-  return { status: response.status, text, replayed, code, sent, location: response.headers.get("location") };
+  const isReplayed = response.headers.get("idempotency-replayed") === "true";
+  return { status: response.status, text: await response.text(), isReplayed };
 }
 
-const echo = (...params: string[]) => ({ method: "echo", params });
-const never = (...params: string[]) => ({ method: "never", params });
+/** The status of a failure, with its code and `sent`. */
+function failureOf({ status, text }: Answer): readonly unknown[] {
+  const { code, sent } = JSON.parse(text) as { readonly code: string; readonly sent: string };
+  return [status, code, sent];
+}
+
+const call = (method: string, param: string) => ({ method, params: [param] });
 
 test("a request that is repeated at any replica is sent once", { skip: lacksNats }, async (t) => {
   const scene = await Scene.start({ t });
   const { upstream } = scene;
   const owner = await scene.owner();
-  const others = [0, 1, 2].filter((index) => index !== owner);
-  const [one = 0, two = 0] = others;
+  const [one = 0, two = 0] = [0, 1, 2].filter((index) => index !== owner);
 
-  await t.test("while it is on its way, and afterwards", async () => {
-    upstream.delayMs = 150;
-    const first = await Promise.all([one, two, owner, one].map((replica) => send(scene, replica, "a", echo("a"))));
+  await t.test("during it and afterwards it has one reply", async () => {
+    upstream.delayMs = 100;
+    const during = await Promise.all([one, two, owner, one].map((each) => send(scene, each, "a", call("echo", "a"))));
     upstream.delayMs = 0;
-    const again = await Promise.all([one, two, owner].map((replica) => send(scene, replica, "a", echo("a"))));
-    for (const { status, text } of [...first, ...again]) assert.deepEqual([status, text], [200, first[0]?.text]);
-    assert.deepEqual(
-      again.map(({ replayed }) => replayed),
-      [true, true, true],
-    );
+    const after = await Promise.all([two, owner, one].map((each) => send(scene, each, "a", call("echo", "a"))));
+    for (const { status, text } of [...during, ...after]) assert.deepEqual([status, text], [200, during[0]?.text]);
+    assert.ok(after.every(({ isReplayed }) => isReplayed) && !during.every(({ isReplayed }) => isReplayed));
     assert.equal(upstream.timesOf("a"), 1);
   });
-
-  await t.test("through the owner first, and then through another", async () => {
-    assert.equal((await send(scene, owner, "b", echo("b"))).replayed, false);
-    assert.deepEqual(await send(scene, two, "b", echo("b")), { ...(await send(scene, owner, "b", echo("b"))) });
+  await t.test("another message with its key is refused", async () => {
+    for (const replica of [owner, one, two])
+      assert.deepEqual(failureOf(await send(scene, replica, "a", call("echo", "other"))), [422, "mismatch", "no"]);
+    assert.equal(upstream.timesOf("other"), 0);
+  });
+  await t.test("a reply that comes late is waited for", async () => {
+    upstream.delayMs = 200;
+    const first = send(scene, one, "b", call("echo", "b"), "60ms");
+    assert.deepEqual(failureOf(await first), [504, "reply_timeout", "maybe"]);
+    const second = send(scene, two, "b", call("echo", "b"), "60ms");
+    assert.deepEqual(failureOf(await second), [504, "reply_timeout", "maybe"]);
+    const replies = await Promise.all([two, owner, one].map((each) => send(scene, each, "b", call("echo", "b"))));
+    for (const { status } of replies) assert.equal(status, 200);
+    upstream.delayMs = 0;
     assert.equal(upstream.timesOf("b"), 1);
   });
+  await t.test("a long reply comes again", async () => {
+    const long = call("echo", "c".repeat(300_000));
+    const [first, second] = [await send(scene, one, "c", long), await send(scene, two, "c", long)];
+    assert.deepEqual([second.status, second.isReplayed, second.text === first.text], [200, true, true]);
+    assert.equal(upstream.received.length, 3);
+  });
+  await t.test(
+    "after the owner was killed, what had a reply has it, and what was on its way may have been sent",
+    async () => {
+      const lost = send(scene, one, "e", call("never", "e"));
+      await until(() => upstream.timesOf("e") === 1, { what: "the message" });
+      await scene.kill(owner);
+      assert.deepEqual(failureOf(await lost), [502, "connection_lost", "maybe"]);
+      const again = [two, one].map((each) => send(scene, each, "e", call("never", "e")));
+      for (const answer of await Promise.all(again))
+        assert.deepEqual(failureOf(answer), [502, "connection_lost", "maybe"], answer.text);
+      for (const replica of [two, one])
+        assert.equal((await send(scene, replica, "a", call("echo", "a"))).isReplayed, true);
+      const fresh = await Promise.all([one, two].map((each) => send(scene, each, "f", call("echo", "f"))));
+      assert.deepEqual([fresh[0]?.status, fresh[0]?.text], [200, fresh[1]?.text]);
+      assert.equal(upstream.connections.length, 2);
+      for (const key of ["a", "b", "e", "f"]) assert.equal(upstream.timesOf(key), 1, key);
+    },
+  );
 });

@@ -1,0 +1,293 @@
+/** Tests of requests with an Idempotency-Key at the owners of an upstream, over a message server in memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClaimRecords, type KeyedEnd } from "../../../src/cluster/claim-records.ts";
+import { failed } from "../../../src/core/exchange/failures.ts";
+import type { Outcome } from "../../../src/core/outcome.ts";
+import type { ErrorCode, Failure, Sent } from "../../../src/errors.ts";
+import type { CommandOf } from "../../../src/sidecar/contract.ts";
+import { KeyedRequests } from "../../../src/sidecar/thread/keyed-requests.ts";
+import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
+import { type Cleanup, until } from "../../support/until.ts";
+
+type Message = CommandOf<"request" | "send">;
+
+interface Told {
+  readonly seq: number;
+  readonly end: KeyedEnd;
+  readonly how: "settled" | "replayed" | "late";
+}
+
+const FAR_MS = 60_000;
+const MOST = 4;
+
+/** An owner of the upstream, whose exchange is the test. */
+class Owner {
+  readonly keyed: KeyedRequests;
+  readonly engine: MemoryEngine;
+  readonly sent: Message[] = [];
+  readonly told: Told[] = [];
+  readonly held: Promise<void>[] = [];
+  readonly released: number[] = [];
+
+  private constructor(t: Cleanup, engine: MemoryEngine, term: number, keepMs: number) {
+    this.engine = engine;
+    let attempts = 0;
+    let numbers = 0;
+    this.keyed = new KeyedRequests(new ClaimRecords(engine, "up"), keepMs, {
+      now: () => performance.now(),
+      work: (work, argument) => work(argument),
+      claimant: {
+        term,
+        attempt: () => `${term}-${++attempts}`,
+        wasReleased: (older) => this.released.includes(older),
+      },
+      draw: () => --numbers,
+      send: (message) => this.sent.push(message),
+      settle: (seq, end, isReplayed) => this.told.push({ seq, end, how: isReplayed ? "replayed" : "settled" }),
+      late: (seq, end) => this.told.push({ seq, end, how: "late" }),
+      hold: (write) => this.held.push(write),
+      onLess: () => {},
+    });
+    t.after(async () => this.keyed.end());
+  }
+
+  static async join(t: Cleanup, server: MemoryServer, term: number, keepMs = FAR_MS): Promise<Owner> {
+    const owner = new Owner(t, server.join(`m${term}`), term, keepMs);
+    await owner.engine.connect({ contact: () => {}, fault: (error) => assert.fail(error) });
+    return owner;
+  }
+
+  ask(seq: number, { digest = "d", key = "k", timeoutMs = FAR_MS } = {}): void {
+    const deadline = performance.now() + timeoutMs;
+    const rest = { type: "request", upstream: "up", kind: "request", body: `body ${seq}`, deadline } as const;
+    this.keyed.ask(seq, { id: key, digest }, { ...rest, seq, key: { id: key, digest } }, MOST);
+  }
+
+  /** Waits until so many messages were given to the exchange. @returns the last one's number */
+  async given(count = 1): Promise<number> {
+    await until(() => this.sent.length >= count, { what: () => `${count} messages; ${JSON.stringify(this.told)}` });
+    assert.equal(this.sent.length, count);
+    return this.sent.at(-1)?.seq ?? 0;
+  }
+
+  /** Waits until an asker was told, so many times. @returns what it was told last */
+  async toldOf(seq: number, times = 1): Promise<Told> {
+    const found = () => this.told.filter((each) => each.seq === seq);
+    await until(() => found().length >= times, { what: () => `asker ${seq}: ${JSON.stringify(this.told)}` });
+    const last = found().at(-1);
+    assert.ok(last && found().length === times);
+    return last;
+  }
+}
+
+function reply(body: string | Uint8Array = "reply"): Outcome {
+  return { type: "reply", body, queueMs: 1, upstreamMs: 2 };
+}
+
+function failure(code: ErrorCode, sent: Sent, more: Partial<Failure> = {}): Outcome {
+  return failed({ code, sent, detail: "by the test", ...more }, undefined);
+}
+
+function codeOf({ end }: Told): readonly (string | undefined)[] {
+  return end !== "not_owner" && end.type === "failed" ? [end.failure.code, end.failure.sent] : [];
+}
+
+async function two(t: Cleanup, keepMs?: number) {
+  const server = new MemoryServer();
+  return { server, one: await Owner.join(t, server, 1, keepMs), next: await Owner.join(t, server, 2) };
+}
+
+test("the reply to a key is the next owner's, too, who sends nothing", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  const number = await one.given();
+  assert.deepEqual([one.sent[0]?.body, one.sent[0]?.key, one.keyed.has(number)], ["body 1", undefined, true]);
+  one.ask(2);
+  one.keyed.ended(number, reply());
+  assert.deepEqual(await one.toldOf(1), { seq: 1, end: reply(), how: "settled" });
+  assert.deepEqual(await one.toldOf(2), { seq: 2, end: reply(), how: "settled" });
+  assert.equal(one.keyed.isOwing, false);
+  next.ask(3);
+  assert.deepEqual(await next.toldOf(3), { seq: 3, end: reply(), how: "replayed" });
+  next.ask(4, { digest: "other" });
+  assert.deepEqual(codeOf(await next.toldOf(4)), ["mismatch", "no"]);
+  assert.equal(next.sent.length, 0);
+});
+
+test("keys of two upstreams are apart", async (t) => {
+  const { server, one } = await two(t);
+  const other = new ClaimRecords(one.engine, "other");
+  one.ask(1);
+  await one.given();
+  assert.equal(await other.look("k", 1_000), undefined);
+  assert.deepEqual([...server.valuesIn("claims").keys()], ["up.k"]);
+});
+
+test("a message that was not sent leaves its key free, and one that is another owner's is handed back", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  one.keyed.ended(await one.given(), failure("upstream_down", "no"));
+  assert.deepEqual(codeOf(await one.toldOf(1)), ["upstream_down", "no"]);
+  one.ask(2);
+  one.keyed.ended(await one.given(2), "not_owner");
+  assert.equal((await one.toldOf(2)).end, "not_owner");
+  next.ask(3);
+  next.keyed.ended(await next.given(), reply());
+  assert.equal((await next.toldOf(3)).how, "settled");
+});
+
+test("the claim of an owner that is gone ends as replaced, and that of one that released is waited for", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  const number = await one.given();
+  next.released.push(1);
+  next.ask(2);
+  next.ask(3, { timeoutMs: 60 });
+  assert.deepEqual(codeOf(await next.toldOf(3)), ["reply_timeout", "maybe"]);
+  one.keyed.ended(number, reply());
+  assert.deepEqual((await next.toldOf(2)).end, reply());
+  one.ask(4, { key: "l" });
+  const second = await one.given(2);
+  next.released.length = 0;
+  next.ask(5, { key: "l" });
+  assert.deepEqual(codeOf(await next.toldOf(5)), ["connection_lost", "maybe"]);
+  one.keyed.ended(second, reply());
+  assert.deepEqual(codeOf(await one.toldOf(4)), ["connection_lost", "maybe"], "there is one end");
+  one.ask(6, { key: "l" });
+  assert.deepEqual(codeOf(await one.toldOf(6)), ["connection_lost", "maybe"]);
+  assert.equal(next.sent.length, 0);
+});
+
+test("a timeout is told at once, and the late reply is the end for all that ask again", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  const number = await one.given();
+  one.ask(2);
+  one.keyed.ended(number, failure("reply_timeout", "maybe"));
+  assert.deepEqual(codeOf(await one.toldOf(1)), ["reply_timeout", "maybe"]);
+  one.ask(3, { timeoutMs: 20 });
+  const pending = await one.toldOf(3);
+  assert.deepEqual(codeOf(pending), ["reply_timeout", "maybe"]);
+  assert.ok(pending.end !== "not_owner" && pending.end.type === "failed" && pending.end.failure.final);
+  one.keyed.ended(number, reply());
+  assert.deepEqual(await one.toldOf(1, 2), { seq: 1, end: reply(), how: "late" });
+  assert.deepEqual(await one.toldOf(2), { seq: 2, end: reply(), how: "settled" });
+  next.ask(4);
+  assert.deepEqual(await next.toldOf(4), { seq: 4, end: reply(), how: "replayed" });
+  assert.equal(one.sent.length, 1);
+});
+
+test("a late reply that never comes ends the claim as the timeout", async (t) => {
+  const { one, next } = await two(t, 60);
+  one.ask(1);
+  const number = await one.given();
+  one.keyed.ended(number, failure("reply_timeout", "maybe"));
+  const last = await one.toldOf(1, 2);
+  assert.deepEqual([last.how, ...codeOf(last)], ["late", "reply_timeout", "maybe"]);
+  assert.equal(one.keyed.has(number), false);
+  next.ask(2);
+  const { end } = await next.toldOf(2);
+  assert.ok(end !== "not_owner" && end.type === "failed" && end.failure.final, "nothing follows");
+  assert.equal(next.sent.length, 0);
+});
+
+test("a long reply lies beside its record, and only the reply can be lost", async (t) => {
+  const { server, one, next } = await two(t);
+  const ended = async (seq: number, key: string, outcome: Outcome) => {
+    one.ask(seq, { key });
+    one.keyed.ended(await one.given(seq), outcome);
+    await one.toldOf(seq);
+  };
+  const long = reply(new Uint8Array(100_000).fill(7));
+  await ended(1, "k", long);
+  next.ask(2);
+  assert.deepEqual((await next.toldOf(2)).end, long);
+  assert.deepEqual([...server.valuesIn("kept").keys()], ["up.k"]);
+  server.forget("kept", "up.k");
+  next.ask(3);
+  assert.deepEqual(codeOf(await next.toldOf(3)), ["gone", "yes"]);
+  await ended(2, "l", reply("x".repeat(2 ** 20)));
+  assert.deepEqual([...server.valuesIn("kept").keys()], []);
+  next.ask(4, { key: "l" });
+  assert.deepEqual(codeOf(await next.toldOf(4)), ["gone", "yes"]);
+  await ended(3, "m", { type: "batch", items: [], done: 1 });
+  next.ask(5, { key: "m" });
+  assert.deepEqual((await next.toldOf(5)).end, { type: "batch", items: [], done: 1 });
+  assert.equal(next.sent.length, 0);
+});
+
+test("a claim whose result is lost is found, and its message sent once", async (t) => {
+  const { one } = await two(t);
+  one.engine.loseResults();
+  one.ask(1);
+  one.keyed.ended(await one.given(), reply());
+  assert.deepEqual((await one.toldOf(1)).end, reply());
+});
+
+test("a store that is not there has sent nothing, which is told at the deadline", async (t) => {
+  const { server, one } = await two(t);
+  server.stop();
+  const began = performance.now();
+  one.ask(1, { timeoutMs: 80 });
+  assert.deepEqual(codeOf(await one.toldOf(1)), ["reply_timeout", "no"]);
+  assert.ok(performance.now() - began >= 80);
+  server.start();
+  one.ask(2);
+  one.keyed.ended(await one.given(), reply());
+  assert.deepEqual((await one.toldOf(2)).end, reply());
+});
+
+test("a record that cannot be read keeps its message from being sent", async (t) => {
+  const { server, one } = await two(t);
+  server.write({ bucket: "claims", key: "up.k", value: new Uint8Array([9, 9]) });
+  one.ask(1, { timeoutMs: 80 });
+  assert.deepEqual(codeOf(await one.toldOf(1)), ["reply_timeout", "maybe"]);
+  assert.equal(one.sent.length, 0);
+});
+
+test("a store with as many keys as it may have, and too many askers, are told at once", async (t) => {
+  const owner = await Owner.join(t, new MemoryServer({ claimsMax: 1 }), 1);
+  owner.ask(1);
+  await owner.given();
+  owner.ask(2, { key: "l" });
+  assert.deepEqual(codeOf(await owner.toldOf(2)), ["too_many_in_flight", "no"]);
+  for (const seq of [3, 4, 5]) owner.ask(seq);
+  owner.ask(6);
+  assert.deepEqual(codeOf(await owner.toldOf(6)), ["too_many_in_flight", "no"]);
+  owner.keyed.abandon(3);
+  owner.ask(7);
+  assert.equal(owner.told.length, 2);
+});
+
+test("a message goes on without its asker, and its end is stored", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  const number = await one.given();
+  one.keyed.abandon(1);
+  assert.equal(one.keyed.isOwing, false);
+  one.keyed.ended(number, reply());
+  assert.equal(one.keyed.isOwing, true, "the end is on its way to the store");
+  assert.equal(one.held.length, 2);
+  await Promise.all(one.held);
+  next.ask(2);
+  assert.deepEqual((await next.toldOf(2)).end, reply());
+  assert.deepEqual(one.told, []);
+});
+
+test("the exit ends every asker, and what is known goes on to the store", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  const first = await one.given();
+  one.ask(2, { key: "l" });
+  one.keyed.ended(await one.given(2), failure("reply_timeout", "maybe"));
+  await one.toldOf(2);
+  one.ask(3, { key: "l" });
+  one.keyed.ended(first, failure("connection_lost", "maybe"));
+  one.keyed.cancel({ code: "cancelled", sent: "maybe", detail: "by the test" });
+  assert.deepEqual(codeOf(await one.toldOf(1)), ["cancelled", "maybe"]);
+  assert.deepEqual([(await one.toldOf(2, 2)).how, (await one.toldOf(3)).how], ["late", "settled"]);
+  await Promise.all(one.held);
+  next.ask(4);
+  assert.deepEqual(codeOf(await next.toldOf(4)), ["connection_lost", "maybe"]);
+});
