@@ -125,6 +125,21 @@ test("a key finds its request unless that ended unsent", () => {
   assert.equal(replies.byKey("k", 1_001), second, "evicting an older record does not release the key");
 });
 
+test("where replicas share an upstream, a key keeps its reply here, and a failure is left to its owner", () => {
+  const replies = new KeptReplies({ ...bounds, count: 10 });
+  const ended = (key: string, outcome: Outcome, isShared = true) => {
+    const kept = replies.open({ id: key, upstream: "u", owner: "me", key, digest: "d", isShared }, 0);
+    assert.ok(typeof kept !== "string" && replies.byKey(key, 0) === kept, "others join it");
+    replies.end(kept, outcome, 1);
+    return replies.byKey(key, 1) === kept;
+  };
+  assert.equal(ended("a", reply(1)), true);
+  assert.equal(ended("b", { type: "done" }), true);
+  assert.equal(ended("c", failed("maybe")), false);
+  assert.equal(ended("d", { type: "batch", items: [failed("maybe")], done: 0 }), false);
+  assert.equal(ended("e", failed("maybe"), false), true);
+});
+
 test("a batch keeps its key if a single item may have been sent", () => {
   const replies = new KeptReplies(bounds);
   for (const [id, items, done] of [

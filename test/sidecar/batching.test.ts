@@ -126,6 +126,28 @@ test("a deadline is by the receiver's clock once it is unpacked", () => {
   assert.deepEqual(deadlines, [10.5, 10.5]);
 });
 
+test("a request with a key crosses as it is, and one without pays nothing for it", async () => {
+  const key = { id: "k", digest: "d" };
+  const send = { type: "send", upstream: "a", kind: "send", deadline: 1, inSeries: false, over: 0 } as const;
+  const commands: ToThread[] = [
+    { ...(request(1, new Uint8Array([1, 2])) as ToThread & { type: "request" }), key },
+    { ...send, seq: 2, body: "text", key },
+    request(3, "text"),
+  ];
+  assert.deepEqual(await across(toThread, commands), [commands]);
+  const columns = (message: ToThread) => {
+    const row: unknown[] = [];
+    toThread.pack(message, row, []);
+    return row.length;
+  };
+  const keyed: unknown[] = [];
+  toThread.pack({ ...send, seq: 4, body: "", key }, keyed, []);
+  unpackToThread(keyed as RowToThread, { numbers, skew: -2 }, (message) =>
+    assert.deepEqual(message, { ...send, seq: 4, body: "", key, deadline: -1 }),
+  );
+  assert.deepEqual([columns(request(1, "")), columns({ ...send, seq: 2, body: "" })], [6, 8]);
+});
+
 test("a turn with many messages crosses in batches of sixteen", async () => {
   const sent = Array.from({ length: 40 }, (_, seq) => request(seq, "text"));
   const batches = await across(toThread, sent);

@@ -3,6 +3,8 @@ export default {
   tests: ["test/sidecar/batching"],
   deno: true,
   mutants: [
+    ["a key is lost on its way", "if (message.key) row.push(packKeyed(message));\n      else if", "if"],
+    ["a deadline with a key stays by the sender's clock", "rest.deadline + skew", "rest.deadline"],
     [
       "a request's bytes are transferred away from the caller",
       'if (message.type === "request") packRequest(message, row, numbers);',
