@@ -193,9 +193,19 @@ export class Scene {
     return found.index;
   }
 
-  /** Calls the upstream through a replica, with a key of its own. */
-  async call(replica: number, timeout = "5s"): Promise<Ended> {
-    const key = `k${++this.#keys}`;
+  /** Calls the upstream with an Idempotency-Key, and repeats that elsewhere. @returns the ends that count */
+  async callTwice(replica: number, another: () => number, timeout?: string): Promise<readonly Ended[]> {
+    const first = await this.call(replica, timeout, true);
+    const second = await this.call(another(), timeout, true, first.key);
+    // One that was not sent, or not taken by the replica, may be sent by the repetition.
+    return first.sent === "no" || first.end === "refused" ? [second] : [first, second];
+  }
+
+  /**
+   * Calls the upstream through a replica.
+   * @param isKeyed true to send the key by which the upstream's record knows the message, too
+   */
+  async call(replica: number, timeout = "5s", isKeyed = false, key = `k${++this.#keys}`): Promise<Ended> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "echo", params: [key] });
     const began = performance.now();
     const ended = (end: string, sent: Ended["sent"], detail = "") => {
@@ -204,7 +214,7 @@ export class Scene {
     try {
       const response = await fetch(`${this.replicas[replica]?.url}/v1/upstreams/default/request?timeout=${timeout}`, {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", ...(isKeyed && { "idempotency-key": key }) },
         body,
       });
       const text = await response.text();
@@ -237,10 +247,10 @@ export async function ownerOf(
   return ((await response.json()) as { owner?: { self: boolean; member: string; term: number } }).owner;
 }
 
-/** Calls all replicas in turn, every few milliseconds, until it is stopped. */
+/** Calls all replicas in turn, every few milliseconds, until it is stopped: every fourth time with a key, and twice. */
 export class Load {
   readonly #scene: Scene;
-  readonly #calls: Promise<Ended>[] = [];
+  readonly #calls: Promise<readonly Ended[]>[] = [];
   readonly #timer: NodeJS.Timeout;
   readonly skipped = new Set<number>();
   #next = 0;
@@ -249,14 +259,25 @@ export class Load {
   constructor(scene: Scene, everyMs = 5, timeout = "5s") {
     this.#scene = scene;
     this.#timer = setInterval(() => {
-      const replica = this.#next++ % scene.replicas.length;
-      if (!this.skipped.has(replica)) this.#calls.push(scene.call(replica, timeout));
+      const count = this.#next++;
+      const replica = count % scene.replicas.length;
+      if (this.skipped.has(replica)) return;
+      const isTwice = count % 4 === 0;
+      const once = async () => [await scene.call(replica, timeout)];
+      this.#calls.push(isTwice ? scene.callTwice(replica, () => this.#another(replica), timeout) : once());
     }, everyMs);
+  }
+
+  /** Another replica that is not skipped, if there is one. */
+  #another(replica: number): number {
+    const { length } = this.#scene.replicas;
+    const others = Array.from({ length: length - 1 }, (_, index) => (replica + 1 + index) % length);
+    return others.find((other) => !this.skipped.has(other)) ?? replica;
   }
 
   async stop(): Promise<readonly Ended[]> {
     clearInterval(this.#timer);
-    const all = await Promise.all(this.#calls);
+    const all = (await Promise.all(this.#calls)).flat();
     this.#scene.check(all);
     return all;
   }
