@@ -1,7 +1,6 @@
 /** The records of Idempotency-Keys in the store of a cluster: claims, and how their requests ended. */
 
 import type { ClaimRecord, ClaimValue, ClaimWritten } from "../core/cluster/claims.ts";
-import { failed } from "../core/exchange/failures.ts";
 import { type Outcome, sentOf } from "../core/outcome.ts";
 import type { Sent } from "../errors.ts";
 import type { Engine } from "./engine.ts";
@@ -18,7 +17,7 @@ export type KeyedEnd = Outcome | "not_owner";
 type Store = Pick<Engine, "claim" | "look" | "keep">;
 
 /** How a record names its outcome: in itself, in the bucket of kept outcomes, or not at all since it is too long. */
-type Place = "here" | "kept" | "dropped";
+type OutcomePlace = "here" | "kept" | "dropped";
 
 export class ClaimRecords {
   readonly #store: Store;
@@ -80,13 +79,14 @@ function encodeClaim(value: ClaimValue<KeyedEnd>): { readonly bytes: Uint8Array;
   if (end.type === "replaced") return { bytes: pack({ type: "claim", digest, end: end.type }, []) };
   if (end.outcome === "not_owner") throw malformed("the key of a message that was not sent is free");
   const outcome = encodeAnswer({ type: "settled", outcome: end.outcome });
-  const place: Place = outcome.length <= INLINE_BYTES ? "here" : outcome.length <= OUTCOME_BYTES ? "kept" : "dropped";
+  const place: OutcomePlace =
+    outcome.length <= INLINE_BYTES ? "here" : outcome.length <= OUTCOME_BYTES ? "kept" : "dropped";
   const sent = sentOf(end.outcome);
   const bytes = pack({ type: "claim", digest, end: "outcome", place, sent }, place === "here" ? [outcome] : []);
   return place === "kept" ? { bytes, beside: outcome } : { bytes };
 }
 
-type Decoded =
+type DecodedClaim =
   | { readonly value: ClaimValue<Outcome>; readonly sent?: undefined }
   | {
       readonly value?: undefined;
@@ -94,7 +94,7 @@ type Decoded =
     };
 
 /** @throws MalformedMessage */
-function decodeClaim(bytes: Uint8Array): Decoded {
+function decodeClaim(bytes: Uint8Array): DecodedClaim {
   const { head, bodies } = unpack(bytes);
   const { type, digest, term, attempt, end, place, sent } = headOf(head);
   if (type !== "claim" || typeof digest !== "string") throw malformed("not a claim");
@@ -117,6 +117,6 @@ function outcomeIn(bytes: Uint8Array): Outcome {
 }
 
 function gone(sent: Sent): Outcome {
-  const detail = `the reply is no longer kept: the replicas share those of up to ${OUTCOME_BYTES} bytes, in replies.bytes`;
-  return failed({ code: "gone", sent, detail }, undefined);
+  const detail = `the reply is no longer kept: replicas share those of up to ${OUTCOME_BYTES} bytes (replies.bytes)`;
+  return { type: "failed", failure: { code: "gone", sent, detail } };
 }

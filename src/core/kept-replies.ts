@@ -118,8 +118,8 @@ export class KeptReplies {
   }
 
   /**
-   * Records the outcome. A request that was certainly not sent may be repeated, so its key is released; also that of one
-   * whose failure other replicas may know better.
+   * Records the outcome. A request that was certainly not sent may be repeated, so its key is released. So is that of a
+   * failure which other replicas may know better.
    */
   end(kept: KeptReply, outcome: Outcome, now: number): void {
     const isCertain = outcome.type === "reply" || outcome.type === "done";

@@ -1,4 +1,4 @@
-/** Requests with an Idempotency-Key at the owner of their upstream, each claimed in the cluster's store before it is sent. */
+/** Requests with an Idempotency-Key at their upstream's owner, claimed in the cluster's store before they are sent. */
 
 import type { ClaimRecords, KeyedEnd } from "../../cluster/claim-records.ts";
 import {
@@ -16,7 +16,8 @@ import { Alarm } from "../alarm.ts";
 import type { CommandOf } from "../contract.ts";
 import type { Work } from "./mark.ts";
 
-type Message = CommandOf<"request" | "send">;
+/** A message of a caller, with its deadline. */
+export type HostMessage = CommandOf<"request" | "send">;
 
 export interface KeyedEnvironment {
   now(): number;
@@ -25,7 +26,7 @@ export interface KeyedEnvironment {
   /** Draws a number for a message in our own exchange. */
   draw(): number;
   /** Hands a message to our own exchange, which ends it by `ended`. */
-  send(message: Message): void;
+  send(message: HostMessage): void;
   /** Ends an asker's request. @param isReplayed true if an earlier request had this end */
   settle(seq: number, end: KeyedEnd, isReplayed: boolean): void;
   /** Reports the late outcome of a request that was settled with a timeout. */
@@ -37,7 +38,7 @@ export interface KeyedEnvironment {
 }
 
 interface KeyedAsker {
-  readonly message: Message;
+  readonly message: HostMessage;
   /** It was told of a timeout, and waits for its late outcome. */
   isTimedOut: boolean;
 }
@@ -87,7 +88,7 @@ export class KeyedRequests {
   }
 
   /** @param most the askers that may wait at a time */
-  ask(seq: number, { id, digest }: RequestKey, message: Message, most: number): void {
+  ask(seq: number, { id, digest }: RequestKey, message: HostMessage, most: number): void {
     if (this.#askers.size >= most) {
       this.#env.settle(seq, failed(tooManyCallers(most), undefined), false);
       return;

@@ -23,14 +23,12 @@ import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import { PHASES } from "../reports.ts";
-import { KeyedRequests } from "./keyed-requests.ts";
+import { type HostMessage, KeyedRequests } from "./keyed-requests.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
 import { SharedLog } from "./shared-log.ts";
 import { SharedPush } from "./shared-push.ts";
 import type { Upstream, UpstreamCommand } from "./upstream.ts";
-
-type HostMessage = CommandOf<"request" | "send">;
 
 export interface SharedEnvironment {
   now(): number;
@@ -333,7 +331,7 @@ export class SharedUpstream implements MemberUpstream {
     this.#carryOut(this.#forwarding.onEnd(seq, isOthers ? "not_owner" : this.#withTerm(outcome), this.#env.now()));
   }
 
-  /** The end of a message that has a key, from our own exchange: what holds its bytes now is not what waits for them. */
+  /** The end of a message with a key, from our own exchange. Its bytes count again for each caller of ours. */
   #onKeyedEnd(number: number, outcome: Outcome): void {
     this.#env.budget.give("answers", countedBytes(outcome));
     this.#keyed.ended(number, this.#isUnowned(outcome) ? "not_owner" : this.#outcomeFor(outcome));

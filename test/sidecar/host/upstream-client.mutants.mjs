@@ -3,6 +3,12 @@ export default {
   tests: ["test/contract/exit"],
   mutants: [
     [
+      "a key stays with the replica that took it",
+      "const key = this.isShared ? request.key : undefined;",
+      "const key = this.isShared ? undefined : request.key;",
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
       "a removal reaches the next thread, and takes a new subscription with it",
       "this.#down !== undefined || !this.#thread.listens",
       "this.#down !== undefined",

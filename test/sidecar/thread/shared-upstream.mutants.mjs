@@ -2,6 +2,36 @@
 export default {
   tests: ["test/cluster/replicas"],
   mutants: [
+    [
+      "a key is not claimed",
+      "if (command.key) {",
+      "if (command.key === null) {",
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
+      "the owner does not learn of a key",
+      "key: command.key,",
+      "key: undefined,",
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
+      "the late reply to a key is lost",
+      "if (this.#keyed.has(message.seq)) this.#keyed.ended(message.seq, this.#outcomeFor(message.outcome));",
+      "if (this.#keyed.has(message.seq)) return;",
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
+      "a replay at another replica is not called one",
+      '{ type: "settled", outcome: end, isReplayed }',
+      '{ type: "settled", outcome: end }',
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
+      "keyed requests that the owner may not send fail",
+      'this.#isUnowned(outcome) ? "not_owner" : this.#outcomeFor(outcome)',
+      "this.#outcomeFor(outcome)",
+      { tests: ["test/cluster/handover"] },
+    ],
     ["the fence is off", "    return mayWrite;", "    return true;", { tests: ["test/cluster/stopped-owner"] }],
     [
       "requests at an owner that released are given up",
