@@ -15,8 +15,8 @@ const ABSENT: ReadonlySet<Failure["code"]> = new Set(["upstream_down", "connecti
 
 /**
  * Sends the request to the upstream and then, while nothing was sent, to its equivalents in order, all within one
- * timeout. If all are absent, the outcome is the first one's failure. Where replicas share the upstream, a request with a
- * key stays there: another of them may find that upstream there, and could not know of its equivalent's outcome.
+ * timeout. If all are absent, the outcome is the first one's failure. Where replicas share the upstream, a request with
+ * a key stays there: another of them may find that upstream there, and could not know of its equivalent's outcome.
  * @param leave called at the end, whatever it is
  */
 export function requestInTurn(

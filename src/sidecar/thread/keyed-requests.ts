@@ -127,10 +127,10 @@ export class KeyedRequests {
     }
   }
 
-  /** Stops all timers. */
+  /** Stops all timers. A claim that is on its way is given back. */
   end(): void {
     this.#alarm.clear();
-    this.#askers.clear();
+    for (const seq of [...this.#askers.keys()]) this.abandon(seq);
     this.#sent.clear();
   }
 

@@ -275,6 +275,16 @@ test("a message goes on without its asker, and its end is stored", async (t) => 
   assert.deepEqual(one.told, []);
 });
 
+test("an upstream that is removed sends nothing more, and gives back what it was claiming", async (t) => {
+  const { server, one } = await two(t);
+  one.ask(1);
+  one.keyed.end();
+  await Promise.all(one.held);
+  await until(() => one.held.length === 2, { what: "the claim to be given back" });
+  await Promise.all(one.held);
+  assert.deepEqual([one.sent, one.told, [...server.valuesIn("claims").keys()]], [[], [], []]);
+});
+
 test("the exit ends every asker, and what is known goes on to the store", async (t) => {
   const { one, next } = await two(t);
   one.ask(1);
