@@ -51,14 +51,12 @@ test("a request that is repeated at any replica is sent once", { skip: lacksNats
     assert.equal(upstream.timesOf("other"), 0);
   });
   await t.test("a reply that comes late is waited for", async () => {
-    upstream.delayMs = 200;
-    const first = send(scene, one, "b", call("echo", "b"), "60ms");
-    assert.deepEqual(failureOf(await first), [504, "reply_timeout", "maybe"]);
-    const second = send(scene, two, "b", call("echo", "b"), "60ms");
-    assert.deepEqual(failureOf(await second), [504, "reply_timeout", "maybe"]);
-    const replies = await Promise.all([two, owner, one].map((each) => send(scene, each, "b", call("echo", "b"))));
-    for (const { status } of replies) assert.equal(status, 200);
-    upstream.delayMs = 0;
+    const ask = (replica: number, timeout: string) => send(scene, replica, "b", call("hold", "b"), timeout);
+    assert.deepEqual(failureOf(await ask(one, "500ms")), [504, "reply_timeout", "maybe"]);
+    assert.deepEqual(failureOf(await ask(two, "200ms")), [504, "reply_timeout", "maybe"]);
+    const waiting = [two, owner, one].map((each) => ask(each, "5s"));
+    upstream.letGo();
+    for (const { status, text } of await Promise.all(waiting)) assert.equal(status, 200, text);
     assert.equal(upstream.timesOf("b"), 1);
   });
   await t.test("a long reply comes again", async () => {

@@ -15,8 +15,8 @@ interface Received {
 }
 
 /**
- * A JSON-RPC server, which replies with the first parameter of a request. `tell` sends a notification before, and `never`
- * has no reply.
+ * A JSON-RPC server, which replies with the first parameter of a request. `tell` sends a notification before, `hold` has
+ * its reply once it is let go, and `never` has none.
  */
 export class RecordingUpstream {
   readonly #server: WebSocketServer;
@@ -28,6 +28,7 @@ export class RecordingUpstream {
   readonly #open = new Set<WebSocket>();
   /** Milliseconds until a reply. */
   delayMs = 0;
+  readonly #held: (() => void)[] = [];
 
   private constructor(server: WebSocketServer) {
     this.#server = server;
@@ -67,6 +68,11 @@ export class RecordingUpstream {
     for (const socket of this.#open) socket.send(JSON.stringify({ jsonrpc: "2.0", id, method: "ask" }));
   }
 
+  /** Sends the replies that are held. */
+  letGo(): void {
+    for (const send of this.#held.splice(0)) send();
+  }
+
   timesOf(key: string): number {
     return this.received.filter((each) => each.key === key).length;
   }
@@ -91,7 +97,8 @@ export class RecordingUpstream {
       if (id === undefined || method === "never") return;
       if (method === "tell") socket.send(JSON.stringify({ jsonrpc: "2.0", method: "told", params }));
       const reply = JSON.stringify({ jsonrpc: "2.0", id, result: params[0] });
-      if (this.delayMs === 0) socket.send(reply);
+      if (method === "hold") this.#held.push(() => socket.send(reply));
+      else if (this.delayMs === 0) socket.send(reply);
       else setTimeout(() => socket.send(reply), this.delayMs);
     });
   }

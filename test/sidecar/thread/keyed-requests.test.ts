@@ -1,6 +1,5 @@
 /** Tests of requests with an Idempotency-Key at the owners of an upstream, over a message server in memory. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { ClaimRecords, type KeyedEnd } from "../../../src/cluster/claim-records.ts";
 import { failed } from "../../../src/core/exchange/failures.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
@@ -8,6 +7,7 @@ import type { ErrorCode, Failure, Sent } from "../../../src/errors.ts";
 import type { CommandOf } from "../../../src/sidecar/contract.ts";
 import { KeyedRequests } from "../../../src/sidecar/thread/keyed-requests.ts";
 import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
+import { sideBySide } from "../../support/side-by-side.ts";
 import { type Cleanup, until } from "../../support/until.ts";
 
 type Message = CommandOf<"request" | "send">;
@@ -18,6 +18,7 @@ interface Told {
   readonly how: "settled" | "replayed" | "late";
 }
 
+const test = sideBySide("requests with a key at the owners of an upstream");
 const FAR_MS = 60_000;
 const MOST = 4;
 
