@@ -27,13 +27,6 @@ export default {
       { tests: ["test/cluster/idempotency"] },
     ],
     [
-      "keyed requests that the owner may not send fail",
-      'this.#isUnowned(outcome) ? "not_owner" : this.#outcomeFor(outcome)',
-      "this.#outcomeFor(outcome)",
-      { tests: ["test/cluster/handover"] },
-    ],
-    ["the fence is off", "    return mayWrite;", "    return true;", { tests: ["test/cluster/stopped-owner"] }],
-    [
       "requests at an owner that released are given up",
       "    this.#forwarding.onReleased(address);",
       "",
