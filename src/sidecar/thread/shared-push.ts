@@ -141,6 +141,7 @@ export class SharedPush {
     const value = encodePushRecord(record);
     try {
       const outcome = await this.#engine.claim({ bucket: "meta", key: this.#key, value, after }, WITHIN_MS);
+      if (outcome === "full") throw new Error("the bucket of the cluster's records is full");
       this.#onCall(undefined, (now) => this.#keeper.written(outcome, now));
     } catch (error) {
       const why = `how far the webhooks have come cannot be stored: ${(error as Error).message}`;
