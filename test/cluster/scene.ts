@@ -205,7 +205,9 @@ export class Scene {
     const first = await this.call(replica, timeout, true);
     const second = await this.call(another(), timeout, true, first.key);
     // One that was not sent, or not taken by the replica, may be sent by the repetition.
-    return first.sent === "no" || first.end === "refused" ? [second] : [first, second];
+    if (first.sent === "no" || first.end === "refused") return [second];
+    // A repetition that was not sent says nothing of the first.
+    return second.sent === "no" ? [first] : [first, second];
   }
 
   /**
