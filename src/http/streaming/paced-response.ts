@@ -14,7 +14,7 @@ const AHEAD_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;
 /** The bytes that are handed over at a time: less than what a connection takes makes no progress visible. */
 const PIECE_BYTES = 128 * 1024;
-/** Up to this size, bytes go to the connection directly. Of more, a drain must follow, which gives others their turn. */
+/** Up to this size, bytes go to the connection directly. A drain must follow more of them: it gives others a turn. */
 const DIRECT_BYTES = 16 * 1024;
 /** A reader that takes nothing for this long, although bytes are waiting, is cut; if they are many, sooner. */
 const STALLED_MS = 60_000;
