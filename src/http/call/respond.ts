@@ -115,5 +115,11 @@ export function serverTiming(c: Context<Env>, reply: Replied): string {
   record.reply = reply;
   const { queueMs, upstreamMs } = reply;
   const total = performance.now() - record.began;
-  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}, total;dur=${total.toFixed(1)}`;
+  return `queue;dur=${inTenths(queueMs)}, upstream;dur=${inTenths(upstreamMs)}, total;dur=${inTenths(total)}`;
+}
+
+/** A duration with one decimal. Not by `toFixed`, which costs twice as much, three times a request. */
+function inTenths(ms: number): string {
+  const tenths = Math.round(ms * 10);
+  return `${Math.floor(tenths / 10)}.${tenths % 10}`;
 }
