@@ -81,6 +81,11 @@ export class LogFold {
     return true;
   }
 
+  /** The life of the log that is read; undefined before it was found. */
+  get life(): string | undefined {
+    return this.#life;
+  }
+
   /** True if the log has less than was read of it: lost, or not yet known to the server that answers. */
   hasLess(life: string, last: number): boolean {
     return this.#life === life && last < this.#position;

@@ -5,7 +5,7 @@ import type { Cursor } from "../messages/journal.ts";
 export type PushPlaces = ReadonlyMap<string, Cursor>;
 
 export interface PushRecord {
-  /** The member that wrote it: whoever begins to push writes it first, so that nobody else can any more. */
+  /** The keeper that wrote it: whoever begins to push writes it first, so that nobody else can any more. */
   readonly by: string;
   readonly places: PushPlaces;
 }
@@ -34,7 +34,7 @@ const PLACES_MAX = 1_000;
  * more, however late it learns of that. One call is on its way at a time.
  */
 export class PushRecordKeeper {
-  readonly #member: string;
+  readonly #name: string;
   #mayPush = false;
   #pushes = false;
   #isEnding = false;
@@ -48,8 +48,9 @@ export class PushRecordKeeper {
   #kept = 0;
   #notBefore = Number.NEGATIVE_INFINITY;
 
-  constructor(member: string) {
-    this.#member = member;
+  /** @param name a name that no other keeper has */
+  constructor(name: string) {
+    this.#name = name;
   }
 
   /** True once every place is in the record, or the record is another member's. */
@@ -90,7 +91,7 @@ export class PushRecordKeeper {
     this.#isCalling = false;
     this.#revision = revision;
     // Without a record, or after a write of ours whose outcome is unknown, what we have is as new.
-    if (!record || record.by === this.#member) return this.#call(now);
+    if (!record || record.by === this.#name) return this.#call(now);
     this.#places = new Map(record.places);
     const rest = this.#pushes ? this.#rest() : [];
     return [...rest, ...this.#keep(this.#newest), ...this.#call(now)];
@@ -131,7 +132,7 @@ export class PushRecordKeeper {
     this.#isCalling = true;
     if (this.#revision === undefined) return [{ type: "look" }];
     this.#written = this.#newest;
-    const record = { by: this.#member, places: new Map(this.#places) };
+    const record = { by: this.#name, places: new Map(this.#places) };
     return [{ type: "write", record, after: this.#revision }];
   }
 

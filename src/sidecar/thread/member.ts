@@ -9,6 +9,7 @@ import type { Destination } from "../../core/cluster/forwarding.ts";
 import { ageOf, type Instant } from "../../core/cluster/lease.ts";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import type { Beat, OwnershipEffect, OwnerValue } from "../../core/cluster/ownership-messages.ts";
+import { ReadPlaces } from "../../core/cluster/read-places.ts";
 import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
 import type { ThreadCluster } from "../contract.ts";
 
@@ -63,6 +64,11 @@ export class ClusterMember {
   readonly #answering = new Map<string, () => void>();
   /** Writes that must not be cut off by the end of the thread. */
   readonly #writes = new Set<Promise<void>>();
+  /** The reads of logs that may be on their way beside one of each. */
+  readonly readPlaces = new ReadPlaces();
+  #names = 0;
+  /** When every upstream is to be looked at: a step in between must not put that off. */
+  #allDueAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #hasEnded = false;
   #reported: string | undefined;
@@ -123,6 +129,11 @@ export class ClusterMember {
 
   get id(): string {
     return this.#id;
+  }
+
+  /** A text that no other member has, nor this one at another call. */
+  uniqueName(): string {
+    return `${this.#id}-${++this.#names}`;
   }
 
   get engine(): Engine {
@@ -228,10 +239,12 @@ export class ClusterMember {
 
   /**
    * @param named upstreams that may have changed, besides those of the effects; all by default. There may be thousands,
-   *   and beats come from every member: whatever only time changes is seen at the next tick.
+   *   and beats come from every member: whatever only time changes is seen once a tick is due.
    */
-  #carryOut(effects: readonly OwnershipEffect[], named: Iterable<string> = this.#upstreams.keys()): void {
-    const changed = new Set(named);
+  #carryOut(effects: readonly OwnershipEffect[], named?: Iterable<string>): void {
+    const isAll = named === undefined || this.#env.now() >= this.#allDueAt;
+    if (isAll) this.#allDueAt = Number.POSITIVE_INFINITY;
+    const changed = new Set(isAll ? this.#upstreams.keys() : named);
     for (const effect of effects) {
       if ("upstream" in effect) changed.add(effect.upstream);
       this.#perform(effect);
@@ -268,7 +281,8 @@ export class ClusterMember {
         void this.#prove(effect.at, effect.withinMs);
         break;
       case "tick":
-        this.#setTimer(effect.at);
+        this.#allDueAt = Math.min(this.#allDueAt, effect.at);
+        this.#setTimer(this.#allDueAt);
     }
   }
 

@@ -1,11 +1,13 @@
 /** The log of an upstream that replicas share: its owner appends to it, and each replica makes its journals of it. */
 
+import { createHash } from "node:crypto";
 import { type Engine, EngineError, logLimits, Mistake } from "../../cluster/engine.ts";
 import { decodeBatch, encodeBatch } from "../../cluster/log-entries.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { LogBatch } from "../../core/cluster/log-batch.ts";
 import { type FoldEffect, LogFold } from "../../core/cluster/log-fold.ts";
 import { type LogAppend, LogWriter } from "../../core/cluster/log-writer.ts";
+import type { ReadPlaces } from "../../core/cluster/read-places.ts";
 import { Absence } from "../../core/messages/absence.ts";
 import { type GapDetails, MAIN_JOURNAL, type MessageKind } from "../../core/messages/journal.ts";
 import type { UpstreamRequest } from "../../core/messages/upstream-requests.ts";
@@ -21,6 +23,8 @@ export interface LogEnvironment {
   now(): number;
   readonly work: Work;
   readonly tally: ClusterCounts;
+  /** The places that all logs of this member have in common. */
+  readonly readPlaces: ReadPlaces;
   /** A text for the log alone. */
   report(text: string): void;
   /** Hands on a read that can be answered. */
@@ -52,8 +56,6 @@ interface HeldRead {
 
 /** Without a hint, the log is read this often, in milliseconds. */
 const POLL_MS = 1_000;
-/** The most entries that are asked for at once: a log of small ones has tens of thousands, to be read at each start. */
-const READ_AHEAD = 32;
 /** The pause after a failed reading, and while a server lags behind. */
 const RETRY_MS = 250;
 const BEHIND_MS = 30;
@@ -105,8 +107,8 @@ export class SharedLog implements MessageWriter {
   #compareTo = 0;
   /** Since when the log has less than we read. */
   #doubtedSince: number | undefined;
-  /** The newest entry that was read. */
-  #newest: Uint8Array | undefined;
+  /** The digest of the newest entry that was read: the entry itself may be large, and is counted nowhere. */
+  #newest: string | undefined;
   #wake: (() => void) | undefined;
   #hasGrown = false;
   #hasEnded = false;
@@ -449,11 +451,12 @@ export class SharedLog implements MessageWriter {
    */
   async #readAhead(): Promise<boolean> {
     const { position } = this.#fold;
-    const count = Math.max(1, Math.min(READ_AHEAD, this.#known - position));
+    const { readPlaces } = this.#env;
+    const beside = readPlaces.take(Math.max(0, this.#known - position - 1));
     const next = (_: unknown, n: number) => this.#engine.next(this.#name, position + n, WITHIN_MS);
-    const reads = Array.from({ length: count }, next);
+    const reads = Array.from({ length: 1 + beside }, next);
     // One that fails behind others is read again.
-    for (const read of reads) read.catch(() => {});
+    void Promise.allSettled(reads).then(() => readPlaces.give(beside));
     for (const [n, read] of reads.entries()) {
       const entry = await (n === 0 ? read : read.catch(() => undefined));
       // Not to be passed over: a server that has less may have been asked for it, and another one for the next.
@@ -487,9 +490,12 @@ export class SharedLog implements MessageWriter {
   /** @returns true if the log has what was read of it, undefined as long as that may turn out */
   async #isKept(life: string, last: number): Promise<boolean | undefined> {
     const hasLess = this.#fold.hasLess(life, last);
-    if (!hasLess && this.#doubtedSince === undefined) return true;
+    if (!hasLess && (this.#doubtedSince === undefined || life !== this.#fold.life)) {
+      this.#doubtedSince = undefined;
+      return true;
+    }
     this.#doubtedSince ??= this.#env.now();
-    const isKept = await this.#hasNewest();
+    const isKept = await this.#hasNewest(hasLess);
     if (isKept === undefined && this.#env.now() - this.#doubtedSince < DOUBT_MS) return undefined;
     this.#doubtedSince = undefined;
     return isKept === true;
@@ -499,11 +505,13 @@ export class SharedLog implements MessageWriter {
    * Any server may be asked. The log may have lost entries, and have got others since.
    * @returns undefined if the server lacks the newest
    */
-  async #hasNewest(): Promise<boolean | undefined> {
+  async #hasNewest(hasLess: boolean): Promise<boolean | undefined> {
     const { position } = this.#fold;
     if (position === 0) return true;
     const entry = await this.#engine.next(this.#name, position - 1, WITHIN_MS);
-    return entry && entry.seq === position && isSame(entry.entry, this.#newest);
+    // The log has more by now, and has forgotten ours to make room.
+    if (entry && entry.seq > position && !hasLess) return true;
+    return entry && entry.seq === position && digestOf(entry.entry) === this.#newest;
   }
 
   /** The log is another one, or less of it: our term begins in it again. */
@@ -525,7 +533,7 @@ export class SharedLog implements MessageWriter {
   }
 
   #take(seq: number, bytes: Uint8Array): void {
-    this.#newest = bytes;
+    this.#newest = digestOf(bytes);
     const { holes, ignored } = this.#fold.counts;
     const batch = this.#batchOf(bytes);
     for (const effect of this.#fold.take(seq, batch)) this.#carryOut(effect);
@@ -596,6 +604,6 @@ export class SharedLog implements MessageWriter {
   }
 }
 
-function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
-  return one.length === other?.length && one.every((byte, at) => byte === other[at]);
+function digestOf(entry: Uint8Array): string {
+  return createHash("sha256").update(entry).digest("base64");
 }

@@ -36,11 +36,12 @@ export class SharedPush {
   #told: string | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor(name: string, member: string, engine: Engine, env: PushEnvironment) {
+  /** @param writer a name of its own: of an upstream that was removed and added again, the places are read anew */
+  constructor(name: string, writer: string, engine: Engine, env: PushEnvironment) {
     this.#name = name;
     this.#engine = engine;
     this.#env = env;
-    this.#keeper = new PushRecordKeeper(member);
+    this.#keeper = new PushRecordKeeper(writer);
     this.#alarm = new Alarm(env.now, () => env.work(() => this.#carryOut(this.#keeper.tick(env.now())), undefined));
   }
 

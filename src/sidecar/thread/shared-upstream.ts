@@ -97,7 +97,6 @@ export class SharedUpstream implements MemberUpstream {
   readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
   readonly #keyed: KeyedRequests;
-  #attempts = 0;
   /** The addresses of terms that we have heard of, and the members that have given some up; the oldest first. */
   readonly #addresses = new Map<number, string>();
   readonly #released = new Map<string, { readonly member: string; readonly at: number }>();
@@ -137,12 +136,13 @@ export class SharedUpstream implements MemberUpstream {
       now: env.now,
       work: env.work,
       tally: env.tally,
+      readPlaces: member.readPlaces,
       report: (text) => env.post({ type: "report", upstream: name, report: { event: "clustered", text } }),
       read: (command) => this.#upstream?.handle(command),
       unread: (seq) => env.post({ type: "unread", upstream: name, seq, failure: unreadable }),
       onRead: () => this.#postState(),
     });
-    this.#push = new SharedPush(name, member.id, member.engine, {
+    this.#push = new SharedPush(name, member.uniqueName(), member.engine, {
       now: env.now,
       work: env.work,
       post: env.post,
@@ -364,7 +364,7 @@ export class SharedUpstream implements MemberUpstream {
         return termOf();
       },
       wasReleased: (term: number) => this.#wasReleased(term),
-      attempt: () => `${this.#member.id}-${++this.#attempts}`,
+      attempt: () => this.#member.uniqueName(),
     };
     return new KeyedRequests(new ClaimRecords(this.#member.engine, this.#name), keepMs, {
       now,

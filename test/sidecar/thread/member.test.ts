@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { encodeBeat } from "../../../src/cluster/member-messages.ts";
 import { ClusterMember, type MemberUpstream } from "../../../src/sidecar/thread/member.ts";
 import { MemoryServer } from "../../support/memory-engine.ts";
-import { until } from "../../support/until.ts";
+import { type Cleanup, until } from "../../support/until.ts";
 
 function watched(): MemberUpstream & { looks: number; isOwned: boolean } {
   return {
@@ -25,9 +25,13 @@ function watched(): MemberUpstream & { looks: number; isOwned: boolean } {
   };
 }
 
-test("a beat of another member makes only the upstreams look that it names", async (t) => {
+const LEASE_MS = 3_000;
+
+/** A member of two upstreams that it owns, and beats of another one that name the first. */
+async function scene(t: Cleanup) {
   const server = new MemoryServer();
-  const member = new ClusterMember("one", 3_000, server.join("one"), { now: () => performance.now(), report() {} });
+  const env = { now: () => performance.now(), report() {} };
+  const member = new ClusterMember("one", LEASE_MS, server.join("one"), env);
   t.after(() => member.end(0));
   const upstreams = { u: watched(), v: watched() };
   for (const [name, upstream] of Object.entries(upstreams)) member.add(name, upstream);
@@ -35,12 +39,28 @@ test("a beat of another member makes only the upstreams look that it names", asy
   await until(() => upstreams.u.isOwned && upstreams.v.isOwned, { what: "both upstreams" });
   const other = server.join("two");
   await other.connect({ contact() {}, fault: assert.fail });
-  const looks = () => [upstreams.u.looks, upstreams.v.looks] as const;
-  // Deliveries are microtasks, so that no tick of the member comes in between.
-  const [before, beforeV] = looks();
   const owned = [{ upstream: "u", term: 1, address: "two-1", phase: "ready" }];
-  other.beat(encodeBeat({ member: "two", at: { ms: 0, wallMs: 0 }, owned, released: [] }));
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-  assert.ok(upstreams.u.looks > before);
-  assert.equal(upstreams.v.looks, beforeV);
+  return {
+    member,
+    looks: () => [upstreams.u.looks, upstreams.v.looks] as const,
+    /** Deliveries are microtasks, so that no tick of the member comes in between. */
+    async beat() {
+      other.beat(encodeBeat({ member: "two", at: { ms: 0, wallMs: 0 }, owned, released: [] }));
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    },
+  };
+}
+
+test("a beat of another member makes only the upstreams look that it names", async (t) => {
+  const { looks, beat } = await scene(t);
+  const [before, beforeV] = looks();
+  await beat();
+  const [after, afterV] = looks();
+  assert.ok(after > before);
+  assert.equal(afterV, beforeV);
+});
+
+test("a member draws no name twice", async (t) => {
+  const { member } = await scene(t);
+  assert.notEqual(member.uniqueName(), member.uniqueName());
 });

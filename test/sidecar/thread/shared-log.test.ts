@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { EngineError, Mistake } from "../../../src/cluster/engine.ts";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
+import { ReadPlaces } from "../../../src/core/cluster/read-places.ts";
 import { type JournalEntry, MAIN_JOURNAL, type Start } from "../../../src/core/messages/journal.ts";
 import { type Tally, tallyCells, tallyIn } from "../../../src/core/tally.ts";
 import type { FromThread, ReadCommand } from "../../../src/sidecar/contract.ts";
@@ -29,6 +30,7 @@ class Replica {
       now: () => performance.now(),
       work: (work, argument) => work(argument),
       tally: this.tally,
+      readPlaces: new ReadPlaces(),
       report: (text) => this.reports.push(text),
       read: (command) => this.journals.read(command),
       unread: (seq) => this.#pages.get(seq)?.({ type: "settled", upstream: "", seq, outcome: { type: "done" } }),
