@@ -38,7 +38,9 @@ export interface KeyedEnvironment {
 }
 
 interface KeyedAsker {
-  readonly message: HostMessage;
+  /** Undefined once it was sent: its body may be large, and nobody counts it here. */
+  message: HostMessage | undefined;
+  readonly deadline: number;
   /** It was told of a timeout, and waits for its late outcome. */
   isTimedOut: boolean;
 }
@@ -94,7 +96,7 @@ export class KeyedRequests {
       return;
     }
     const { deadline } = message;
-    this.#askers.set(seq, { message, isTimedOut: false });
+    this.#askers.set(seq, { message, deadline, isTimedOut: false });
     this.#alarm.set(Math.min(this.#env.now() + TICK_MS, deadline));
     this.#carryOut(this.#claims.ask(id, digest, { seq, deadline }));
   }
@@ -157,8 +159,7 @@ export class KeyedRequests {
     this.#carryOut(this.#claims.tick(now));
     if (this.#claims.size === 0) return;
     let next = now + TICK_MS;
-    for (const { message } of this.#askers.values())
-      if (message.deadline > now) next = Math.min(next, message.deadline);
+    for (const { deadline } of this.#askers.values()) if (deadline > now) next = Math.min(next, deadline);
     this.#alarm.set(next);
   }
 
@@ -195,10 +196,12 @@ export class KeyedRequests {
 
   #send(key: string, seq: number): void {
     const asker = this.#askers.get(seq);
-    if (!asker) throw new Error(`nobody asked for ${key}`);
+    const message = asker?.message;
+    if (!asker || !message) throw new Error(`nobody asked for ${key}`);
+    asker.message = undefined;
     const number = this.#env.draw();
     this.#sent.set(number, { key, seq });
-    this.#env.send({ ...asker.message, seq: number, key: undefined });
+    this.#env.send({ ...message, seq: number, key: undefined });
   }
 
   #answer(seq: number, answer: ClaimAnswer<KeyedEnd>, isReplayed: boolean): void {

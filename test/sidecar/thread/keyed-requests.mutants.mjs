@@ -17,6 +17,7 @@ export default {
       "this.#end(key, timedOut.outcome);",
     ],
     ["what is removed is sent", "for (const seq of [...this.#askers.keys()]) this.abandon(seq);", ""],
+    ["a body is kept after it was sent", "    asker.message = undefined;\n", ""],
     ["askers have no bound", "if (this.#askers.size >= most)", "if (this.#askers.size < 0)"],
     ["an asker that leaves is counted for good", "if (this.#askers.delete(seq)) this", "if (seq) this"],
     ["an end on its way to the store is owed to nobody", "if (this.#writes > 0) return true;", ""],

@@ -1,9 +1,12 @@
 /** Tests of requests with an Idempotency-Key at the owners of an upstream, over a message server in memory. */
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ClaimRecords, type KeyedEnd } from "../../../src/cluster/claim-records.ts";
 import { failed } from "../../../src/core/exchange/failures.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import type { ErrorCode, Failure, Sent } from "../../../src/errors.ts";
+import type { Body } from "../../../src/protocols/protocol.ts";
 import type { CommandOf } from "../../../src/sidecar/contract.ts";
 import { KeyedRequests } from "../../../src/sidecar/thread/keyed-requests.ts";
 import { type MemoryEngine, MemoryServer } from "../../support/memory-engine.ts";
@@ -59,9 +62,9 @@ class Owner {
     return owner;
   }
 
-  ask(seq: number, { digest = "d", key = "k", timeoutMs = FAR_MS } = {}): void {
+  ask(seq: number, { digest = "d", key = "k", timeoutMs = FAR_MS, body = `body ${seq}` as Body } = {}): void {
     const deadline = performance.now() + timeoutMs;
-    const rest = { type: "request", upstream: "up", kind: "request", body: `body ${seq}`, deadline } as const;
+    const rest = { type: "request", upstream: "up", kind: "request", body, deadline } as const;
     this.keyed.ask(seq, { id: key, digest }, { ...rest, seq, key: { id: key, digest } }, MOST);
   }
 
@@ -177,6 +180,27 @@ test("a timeout is told at once, and the late reply is the end for all that ask 
   next.ask(4);
   assert.deepEqual(await next.toldOf(4), { seq: 4, end: reply(), how: "replayed" });
   assert.equal(one.sent.length, 1);
+});
+
+test("the body of a message is not kept once it was sent", async (t) => {
+  const { one } = await two(t);
+  const ask = () => {
+    const body = new Uint8Array(1_000);
+    one.ask(1, { body });
+    return new WeakRef(body);
+  };
+  const body = ask();
+  const number = await one.given();
+  one.sent.length = 0;
+  one.keyed.ended(number, failure("reply_timeout", "maybe"));
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const isGone = () => {
+    collect();
+    return body.deref() === undefined;
+  };
+  await until(isGone, { what: "the body to be let go" });
+  assert.equal(one.keyed.has(number), true, "its late reply is awaited");
 });
 
 test("a late reply that never comes ends the claim as the timeout", async (t) => {
