@@ -41,21 +41,25 @@ interface KeyedAsker {
   /** Undefined once it was sent: its body may be large, and nobody counts it here. */
   message: HostMessage | undefined;
   readonly deadline: number;
-  /** It was told of a timeout, and waits for its late outcome. */
-  isTimedOut: boolean;
 }
 
 /** A message in our own exchange. */
 interface SentMessage {
   readonly key: string;
   readonly seq: number;
-  /** Set once it has timed out. */
-  timedOut?: { readonly outcome: Outcome; readonly until: number };
+}
+
+/** A message whose late outcome is waited for. */
+interface TimedOutMessage extends SentMessage {
+  readonly outcome: Outcome;
+  readonly until: number;
 }
 
 const TICK_MS = 50;
 /** The time that the store has for each call. While it elects a leader, it does not answer for some seconds. */
 const STORE_WITHIN_MS = 1_000;
+/** The bound on messages whose late outcomes are waited for; the exchange has the same. */
+const LATE_MAX = 10_000;
 
 export class KeyedRequests {
   readonly #env: KeyedEnvironment;
@@ -63,13 +67,22 @@ export class KeyedRequests {
   readonly #claims: Claims<KeyedEnd>;
   readonly #alarm: Alarm;
   readonly #askers = new Map<number, KeyedAsker>();
-  /** By their numbers in the exchange, the oldest first. */
+  /** Askers that were told of a timeout, and wait for their late outcomes. */
+  readonly #late = new Set<number>();
+  /** By their numbers in the exchange. */
   readonly #sent = new Map<number, SentMessage>();
+  /** By their numbers, too, the oldest first. */
+  readonly #timedOut = new Map<number, TimedOutMessage>();
   readonly #keepMs: number;
+  readonly #lateMax: number;
   #writes = 0;
 
-  /** @param keepMs how long a late outcome is waited for */
-  constructor(records: ClaimRecords, keepMs: number, env: KeyedEnvironment) {
+  /**
+   * @param keepMs how long a late outcome is waited for
+   * @param lateMax the messages for which one is waited for at a time
+   */
+  constructor(records: ClaimRecords, keepMs: number, env: KeyedEnvironment, lateMax = LATE_MAX) {
+    this.#lateMax = lateMax;
     this.#records = records;
     this.#keepMs = keepMs;
     this.#env = env;
@@ -79,14 +92,12 @@ export class KeyedRequests {
 
   /** True for the number of a message that was given to the exchange. */
   has(number: number): boolean {
-    return this.#sent.has(number);
+    return this.#sent.has(number) || this.#timedOut.has(number);
   }
 
   /** True while a caller waits, or the store has not taken an end. */
   get isOwing(): boolean {
-    if (this.#writes > 0) return true;
-    for (const { isTimedOut } of this.#askers.values()) if (!isTimedOut) return true;
-    return false;
+    return this.#writes > 0 || this.#askers.size > 0;
   }
 
   /** @param most the askers that may wait at a time */
@@ -96,52 +107,66 @@ export class KeyedRequests {
       return;
     }
     const { deadline } = message;
-    this.#askers.set(seq, { message, deadline, isTimedOut: false });
+    this.#askers.set(seq, { message, deadline });
     this.#alarm.set(Math.min(this.#env.now() + TICK_MS, deadline));
     this.#carryOut(this.#claims.ask(id, digest, { seq, deadline }));
   }
 
   /** The asker does not wait any more. What was sent goes on. */
   abandon(seq: number): void {
-    if (this.#askers.delete(seq)) this.#claims.abandon(seq);
+    if (this.#askers.delete(seq) || this.#late.delete(seq)) this.#claims.abandon(seq);
   }
 
   /** Takes the end of a message that was given to the exchange, and the late one of a message that has timed out. */
   ended(number: number, end: KeyedEnd): void {
-    const sent = this.#sent.get(number);
+    const sent = this.#sent.get(number) ?? this.#timedOut.get(number);
     if (!sent) return;
-    const { key, seq, timedOut } = sent;
     if (end !== "not_owner" && mayFollow(end)) {
       // The key has no end before the late outcome, for which those that ask again wait, too.
-      if (!timedOut) this.#timeOut(sent, seq, end);
+      if (this.#sent.delete(number)) this.#timeOut(number, sent, end);
       return;
     }
     this.#sent.delete(number);
-    this.#end(key, end);
+    this.#timedOut.delete(number);
+    this.#end(sent.key, end);
   }
 
   /** Ends every asker's request. Ends that are known go on to the store. */
   cancel(failure: Failure): void {
-    for (const [seq, { isTimedOut }] of [...this.#askers]) {
+    for (const seq of [...this.#askers.keys()]) {
       this.abandon(seq);
-      if (isTimedOut) this.#env.late(seq, failed(failure, undefined));
-      else this.#env.settle(seq, failed(failure, undefined), false);
+      this.#env.settle(seq, failed(failure, undefined), false);
+    }
+    for (const seq of [...this.#late]) {
+      this.abandon(seq);
+      this.#env.late(seq, failed(failure, undefined));
     }
   }
 
   /** Stops all timers. A claim that is on its way is given back. */
   end(): void {
     this.#alarm.clear();
-    for (const seq of [...this.#askers.keys()]) this.abandon(seq);
+    for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);
     this.#sent.clear();
+    this.#timedOut.clear();
   }
 
-  #timeOut(sent: SentMessage, seq: number, outcome: Outcome): void {
-    sent.timedOut = { outcome, until: this.#env.now() + this.#keepMs };
-    const asker = this.#askers.get(seq);
-    if (!asker) return;
-    asker.isTimedOut = true;
-    this.#env.settle(seq, outcome, false);
+  #timeOut(number: number, { key, seq }: SentMessage, outcome: Outcome): void {
+    this.#timedOut.set(number, { key, seq, outcome, until: this.#env.now() + this.#keepMs });
+    if (this.#askers.delete(seq)) {
+      this.#late.add(seq);
+      this.#env.settle(seq, outcome, false);
+    }
+    const [oldest] = this.#timedOut.keys();
+    if (this.#timedOut.size > this.#lateMax && oldest !== undefined) this.#endLate(oldest);
+  }
+
+  /** Its late outcome is not waited for any more. */
+  #endLate(number: number): void {
+    const message = this.#timedOut.get(number);
+    if (!message) return;
+    this.#timedOut.delete(number);
+    this.#end(message.key, withoutLate(message.outcome));
   }
 
   #end(key: string, end: KeyedEnd): void {
@@ -151,10 +176,9 @@ export class KeyedRequests {
 
   #tick(): void {
     const now = this.#env.now();
-    for (const [number, { key, timedOut }] of this.#sent) {
-      if (!timedOut || now < timedOut.until) continue;
-      this.#sent.delete(number);
-      this.#end(key, withoutLate(timedOut.outcome));
+    for (const [number, { until }] of this.#timedOut) {
+      if (now < until) break;
+      this.#endLate(number);
     }
     this.#carryOut(this.#claims.tick(now));
     if (this.#claims.size === 0) return;
@@ -205,12 +229,9 @@ export class KeyedRequests {
   }
 
   #answer(seq: number, answer: ClaimAnswer<KeyedEnd>, isReplayed: boolean): void {
-    const asker = this.#askers.get(seq);
-    if (!asker) return;
-    this.#askers.delete(seq);
     const end = endOf(answer);
-    if (!asker.isTimedOut) this.#env.settle(seq, end, isReplayed);
-    else if (end !== "not_owner") this.#env.late(seq, end);
+    if (this.#askers.delete(seq)) this.#env.settle(seq, end, isReplayed);
+    else if (this.#late.delete(seq) && end !== "not_owner") this.#env.late(seq, end);
   }
 }
 

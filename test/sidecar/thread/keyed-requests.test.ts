@@ -24,6 +24,8 @@ interface Told {
 const test = sideBySide("requests with a key at the owners of an upstream");
 const FAR_MS = 60_000;
 const MOST = 4;
+/** The bound on late outcomes that are waited for. */
+const LATE_MAX = MOST + 1;
 
 /** An owner of the upstream, whose exchange is the test. */
 class Owner {
@@ -38,21 +40,26 @@ class Owner {
     this.engine = engine;
     let attempts = 0;
     let numbers = 0;
-    this.keyed = new KeyedRequests(new ClaimRecords(engine, "up"), keepMs, {
-      now: () => performance.now(),
-      work: (work, argument) => work(argument),
-      claimant: {
-        term,
-        attempt: () => `${term}-${++attempts}`,
-        wasReleased: (older) => this.released.includes(older),
+    this.keyed = new KeyedRequests(
+      new ClaimRecords(engine, "up"),
+      keepMs,
+      {
+        now: () => performance.now(),
+        work: (work, argument) => work(argument),
+        claimant: {
+          term,
+          attempt: () => `${term}-${++attempts}`,
+          wasReleased: (older) => this.released.includes(older),
+        },
+        draw: () => --numbers,
+        send: (message) => this.sent.push(message),
+        settle: (seq, end, isReplayed) => this.told.push({ seq, end, how: isReplayed ? "replayed" : "settled" }),
+        late: (seq, end) => this.told.push({ seq, end, how: "late" }),
+        hold: (write) => this.held.push(write),
+        onLess: () => {},
       },
-      draw: () => --numbers,
-      send: (message) => this.sent.push(message),
-      settle: (seq, end, isReplayed) => this.told.push({ seq, end, how: isReplayed ? "replayed" : "settled" }),
-      late: (seq, end) => this.told.push({ seq, end, how: "late" }),
-      hold: (write) => this.held.push(write),
-      onLess: () => {},
-    });
+      LATE_MAX,
+    );
     t.after(async () => this.keyed.end());
   }
 
@@ -283,6 +290,24 @@ test("a store with as many keys as it may have, and too many askers, are told at
   owner.keyed.abandon(3);
   owner.ask(7);
   assert.equal(owner.told.length, 2);
+});
+
+test("those that have timed out do not count as waiting, and beyond a bound the oldest is ended", async (t) => {
+  const { one, next } = await two(t);
+  const timeOut = (number: number) => one.keyed.ended(number, failure("reply_timeout", "maybe"));
+  for (let seq = 1; seq <= LATE_MAX; seq++) {
+    one.ask(seq, { key: `k${seq}` });
+    timeOut(await one.given(seq));
+    assert.deepEqual(codeOf(await one.toldOf(seq)), ["reply_timeout", "maybe"]);
+  }
+  assert.equal(one.keyed.isOwing, false);
+  one.ask(100, { key: "l" });
+  timeOut(await one.given(LATE_MAX + 1));
+  const last = await one.toldOf(1, 2);
+  assert.deepEqual([last.how, ...codeOf(last)], ["late", "reply_timeout", "maybe"]);
+  assert.equal(one.told.filter(({ how }) => how === "late").length, 1);
+  next.ask(1, { key: "k1" });
+  assert.deepEqual(codeOf(await next.toldOf(1)), ["reply_timeout", "maybe"]);
 });
 
 test("a message goes on without its asker, and its end is stored", async (t) => {
