@@ -131,7 +131,7 @@ export class KeyedRequests {
     this.#end(sent.key, end);
   }
 
-  /** Ends every asker's request. Ends that are known go on to the store. */
+  /** Ends every asker's request, after the exchange was cancelled. The ends of their keys go on to the store. */
   cancel(failure: Failure): void {
     for (const seq of [...this.#askers.keys()]) {
       this.abandon(seq);
@@ -141,14 +141,15 @@ export class KeyedRequests {
       this.abandon(seq);
       this.#env.late(seq, failed(failure, undefined));
     }
+    this.#endAllLate();
   }
 
-  /** Stops all timers. A claim that is on its way is given back. */
+  /** Stops all timers. A claim that is on its way is given back, and what has timed out is ended. */
   end(): void {
     this.#alarm.clear();
     for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);
     this.#sent.clear();
-    this.#timedOut.clear();
+    this.#endAllLate();
   }
 
   #timeOut(number: number, { key, seq }: SentMessage, outcome: Outcome): void {
@@ -159,6 +160,11 @@ export class KeyedRequests {
     }
     const [oldest] = this.#timedOut.keys();
     if (this.#timedOut.size > this.#lateMax && oldest !== undefined) this.#endLate(oldest);
+  }
+
+  /** No late outcome will come: the next owner must not wait for one. */
+  #endAllLate(): void {
+    for (const number of [...this.#timedOut.keys()]) this.#endLate(number);
   }
 
   /** Its late outcome is not waited for any more. */

@@ -19,6 +19,16 @@ export default {
     ["what is removed is sent", "for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);", ""],
     ["a body is kept after it was sent", "    asker.message = undefined;\n", ""],
     [
+      "the keys of what has timed out stay open after the exit",
+      "    this.#endAllLate();\n  }\n\n  /** Stops",
+      "  }\n\n  /** Stops",
+    ],
+    [
+      "the keys of what has timed out stay open after a removal",
+      "    this.#sent.clear();\n    this.#endAllLate();\n",
+      "    this.#sent.clear();\n",
+    ],
+    [
       "those that timed out count as waiting",
       "this.#askers.size >= most",
       "this.#askers.size + this.#late.size >= most",

@@ -351,3 +351,26 @@ test("the exit ends every asker, and what is known goes on to the store", async 
   next.ask(4);
   assert.deepEqual(codeOf(await next.toldOf(4)), ["connection_lost", "maybe"]);
 });
+
+test("a key that has timed out ends with the exit and with a removal, and the next owner does not wait", async (t) => {
+  const { one, next } = await two(t);
+  next.released.push(1);
+  const timeOut = async (seq: number, key: string) => {
+    one.ask(seq, { key });
+    one.keyed.ended(await one.given(seq), failure("reply_timeout", "maybe"));
+    await one.toldOf(seq);
+  };
+  const endOf = async (seq: number, key: string) => {
+    await Promise.all(one.held);
+    next.ask(seq, { key });
+    const { how, end } = await next.toldOf(seq);
+    assert.ok(end !== "not_owner" && end.type === "failed");
+    return [how, end.failure.code, end.failure.sent, end.failure.final];
+  };
+  await timeOut(1, "k");
+  one.keyed.cancel({ code: "cancelled", sent: "maybe", detail: "by the test" });
+  assert.deepEqual(await endOf(3, "k"), ["replayed", "reply_timeout", "maybe", true]);
+  await timeOut(2, "l");
+  one.keyed.end();
+  assert.deepEqual(await endOf(4, "l"), ["replayed", "reply_timeout", "maybe", true]);
+});
