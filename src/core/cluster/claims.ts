@@ -281,6 +281,7 @@ export class Claims<Outcome> {
     now: number,
   ): void {
     if (record === "unknown") request.phase = { ...phase, doing: "wait", until: now + AGAIN_MS };
+    else if (record && record.value.digest !== request.digest) this.#answer(request, phase.answer);
     else if (record && "end" in record.value) this.#answer(request, record.value.end);
     else if (record && "attempt" in record.value && record.value.attempt === request.attempt)
       this.#offer(request, { ...phase, doing: "write", revision: record.revision });

@@ -31,6 +31,11 @@ export default {
       "",
     ],
     ["one key stands for any message", "if (value.digest !== digest)", 'if (digest === "")'],
+    [
+      "the end of another message is told",
+      "else if (record && record.value.digest !== request.digest) this.#answer(request, phase.answer);\n",
+      "\n",
+    ],
     ["messages with one key are joined, whatever they are", "else if (present.digest === digest)", "else if (present)"],
     ["a message is sent for an asker that has left", "if (!asker) this.#store", "if (asker === null) this.#store"],
     [

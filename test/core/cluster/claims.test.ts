@@ -165,6 +165,20 @@ test("a record that another owner has changed decides the end", () => {
   assert.deepEqual(answers(claims.found("k", replaced, 0)), [[1, { type: "replaced" }]]);
 });
 
+test("an end that another message's claim has stored meanwhile is not told", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: FAR });
+  claims.written("k", 5, 0);
+  claims.ended("k", "reply", false, 0);
+  claims.written("k", "lost", 0);
+  const others: ClaimRecord<string> = {
+    value: { digest: "other", end: { type: "outcome", outcome: "another reply" } },
+    revision: 9,
+  };
+  assert.deepEqual(answers(claims.found("k", others, 0)), [[1, { type: "outcome", outcome: "reply" }]]);
+  assert.equal(claims.size, 0);
+});
+
 test("an end that the store does not take is told at the deadline, offered again, and given up", () => {
   const claims = claimsOf(3);
   claims.ask("k", "d", { seq: 1, deadline: 400 });
