@@ -119,6 +119,7 @@ export class Claims<Outcome> {
   readonly #claimant: Claimant;
   readonly #requests = new Map<string, KeyedRequest<Outcome>>();
   #effects: ClaimEffect<Outcome>[] = [];
+  #storing = 0;
 
   constructor(claimant: Claimant) {
     this.#claimant = claimant;
@@ -126,6 +127,11 @@ export class Claims<Outcome> {
 
   get size(): number {
     return this.#requests.size;
+  }
+
+  /** True while the store is offered an end that it has not taken, also from one attempt to the next. */
+  get isStoring(): boolean {
+    return this.#storing > 0;
   }
 
   /** @param digest of the message */
@@ -252,6 +258,7 @@ export class Claims<Outcome> {
     now: number,
   ): void {
     const giveUpAt = now + STORE_FOR_MS;
+    this.#storing++;
     this.#offer(request, { name: "storing", doing: "write", revision, end, answer, giveUpAt, until: giveUpAt });
   }
 
@@ -314,6 +321,7 @@ export class Claims<Outcome> {
 
   #answer(request: KeyedRequest<Outcome>, answer: ClaimAnswer<Outcome>, isReplayed = false): void {
     this.#requests.delete(request.key);
+    if (request.phase.name === "storing") this.#storing--;
     for (const asker of request.askers) this.#tell(asker, answer, isReplayed);
   }
 

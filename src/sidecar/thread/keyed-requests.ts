@@ -97,7 +97,7 @@ export class KeyedRequests {
 
   /** True while a caller waits, or the store has not taken an end. */
   get isOwing(): boolean {
-    return this.#writes > 0 || this.#askers.size > 0;
+    return this.#writes > 0 || this.#askers.size > 0 || this.#claims.isStoring;
   }
 
   /** @param most the askers that may wait at a time */

@@ -30,6 +30,7 @@ export default {
       'else if (phase.name === "claiming" && outcome === "full") this.#answer(request, { type: "full" });',
       "",
     ],
+    ["a stored end is owed for good", 'if (request.phase.name === "storing") this.#storing--;', ""],
     ["one key stands for any message", "if (value.digest !== digest)", 'if (digest === "")'],
     [
       "the end of another message is told",

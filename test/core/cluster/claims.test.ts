@@ -185,14 +185,15 @@ test("an end that the store does not take is told at the deadline, offered again
   claims.written("k", 5, 0);
   claims.ended("k", "reply", false, 0);
   claims.written("k", "unknown", 100);
+  assert.equal(claims.isStoring, true, "it is offered again");
   assert.deepEqual(claims.tick(350), [LOOK]);
   const [again] = claims.found("k", running(3, "3-1"), 360);
   assert.ok(again?.type === "write" && again.after === 7);
   assert.deepEqual(answers(claims.tick(400)), [[1, { type: "outcome", outcome: "reply" }]]);
   claims.written("k", "unknown", 29_900);
-  assert.equal(claims.size, 1);
+  assert.deepEqual([claims.size, claims.isStoring], [1, true]);
   claims.tick(30_200);
-  assert.equal(claims.size, 0);
+  assert.deepEqual([claims.size, claims.isStoring], [0, false]);
 });
 
 type Act =

@@ -34,6 +34,7 @@ export default {
       "this.#askers.size + this.#late.size >= most",
     ],
     ["late outcomes have no bound", "this.#timedOut.size > this.#lateMax", "this.#timedOut.size < 0"],
+    ["an end that the store did not take is owed to nobody", " || this.#claims.isStoring", ""],
     ["askers have no bound", "if (this.#askers.size >= most)", "if (this.#askers.size < 0)"],
     [
       "an asker that leaves is counted for good",
@@ -42,8 +43,8 @@ export default {
     ],
     [
       "an end on its way to the store is owed to nobody",
-      "return this.#writes > 0 || this.#askers.size > 0;",
-      "return this.#askers.size > 0;",
+      "this.#writes > 0 || this.#askers.size > 0 || this.#claims.isStoring",
+      "this.#askers.size > 0",
     ],
     ["the exit leaves those that timed out waiting", "      this.#env.late(seq, failed(failure, undefined));\n", ""],
     ["the thread may end before a write", "this.#env.hold(this.#write(effect));", "void this.#write(effect);"],

@@ -325,6 +325,21 @@ test("a message goes on without its asker, and its end is stored", async (t) => 
   assert.deepEqual(one.told, []);
 });
 
+test("an end that the store does not take is owed until it does", async (t) => {
+  const { server, one, next } = await two(t);
+  one.ask(1);
+  const number = await one.given();
+  one.keyed.abandon(1);
+  server.stop();
+  one.keyed.ended(number, reply());
+  await Promise.all(one.held);
+  assert.equal(one.keyed.isOwing, true, "it is offered again");
+  server.start();
+  await until(() => !one.keyed.isOwing, { what: "the end to be stored" });
+  next.ask(2);
+  assert.deepEqual(await next.toldOf(2), { seq: 2, end: reply(), how: "replayed" });
+});
+
 test("an upstream that is removed sends nothing more, and gives back what it was claiming", async (t) => {
   const { server, one } = await two(t);
   one.ask(1);
