@@ -31,7 +31,7 @@ function failureOf({ status, text }: Answer): readonly unknown[] {
 const call = (method: string, param: string) => ({ method, params: [param] });
 
 test("a request that is repeated at any replica is sent once", { skip: lacksNats }, async (t) => {
-  const scene = await Scene.start({ t });
+  const scene = await Scene.start({ t, shutdown: { drain: "100ms", close: "1s" } });
   const { upstream } = scene;
   const owner = await scene.owner();
   const [one = 0, two = 0] = [0, 1, 2].filter((index) => index !== owner);
@@ -83,4 +83,14 @@ test("a request that is repeated at any replica is sent once", { skip: lacksNats
       for (const key of ["a", "b", "e", "f"]) assert.equal(upstream.timesOf(key), 1, key);
     },
   );
+  await t.test("an owner that stops ends what others asked as its own loss, not as their stop", async () => {
+    const next = await scene.owner();
+    const left = next === one ? two : one;
+    const lost = send(scene, left, "g", call("never", "g"), "20s");
+    await until(() => upstream.timesOf("g") === 1, { what: "the message" });
+    await scene.stop(next);
+    assert.deepEqual(failureOf(await lost), [502, "connection_lost", "maybe"]);
+    assert.deepEqual(failureOf(await send(scene, left, "g", call("never", "g"))), [502, "connection_lost", "maybe"]);
+    assert.equal(upstream.timesOf("g"), 1);
+  });
 });

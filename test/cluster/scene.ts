@@ -115,6 +115,7 @@ export interface SceneOptions {
   readonly limits?: object;
   /** Other settings of the upstream. */
   readonly settings?: object;
+  readonly shutdown?: object;
 }
 
 /** The part of a caller's response that says how a request ended. */
@@ -155,9 +156,10 @@ export class Scene {
   }
 
   startReplica(on?: Runtime): Promise<Product> {
-    const { lease = "1s", handover = "after_close", limits = {}, settings = {} } = this.#options;
+    const { lease = "1s", handover = "after_close", limits = {}, settings = {}, shutdown = {} } = this.#options;
     const config = {
       cluster: { servers: [this.nats.url], name: "test", lease },
+      shutdown,
       upstreams: { default: { url: this.upstream.url, protocol: "json-rpc", handover, limits, ...settings } },
     };
     return startProduct({ t: this.t, config, ...(on && { on }) });

@@ -340,7 +340,8 @@ export class SharedUpstream implements MemberUpstream {
   /** The end of an asker's request. */
   #onKeyEnd(seq: number, end: KeyedEnd, isReplayed: boolean): void {
     if (this.#taken.has(seq)) {
-      this.#answer(seq, end === "not_owner" ? { type: end } : { type: "settled", outcome: end, isReplayed });
+      const outcome = end === "not_owner" ? end : asOwnerLost(end);
+      this.#answer(seq, outcome === "not_owner" ? { type: outcome } : { type: "settled", outcome, isReplayed });
       return;
     }
     if (!this.#forwarding.has(seq)) return;
@@ -374,7 +375,7 @@ export class SharedUpstream implements MemberUpstream {
       send: (message) => this.#handOn(message.seq, message),
       settle: (seq, end, isReplayed) => this.#onKeyEnd(seq, end, isReplayed),
       late: (seq, outcome) => {
-        if (this.#taken.has(seq)) this.#answer(seq, { type: "settled", outcome });
+        if (this.#taken.has(seq)) this.#answer(seq, { type: "settled", outcome: asOwnerLost(outcome) });
         else this.#env.post({ type: "late", upstream: this.#name, seq, outcome });
       },
       hold: (write) => this.#member.hold(write),
@@ -492,11 +493,9 @@ export class SharedUpstream implements MemberUpstream {
     else this.post({ type: "settled", upstream: this.#name, seq, outcome: failed(anotherConnection, undefined) });
   }
 
-  /** The outcome for another member's caller, whose own service has not stopped. */
+  /** The outcome for another member's caller. */
   #outcomeFor(outcome: Outcome): Outcome {
-    if (outcome.type !== "failed" || outcome.failure.code !== "cancelled") return this.#withTerm(outcome);
-    const detail = "the replica that owned the upstream stopped before the reply came";
-    return { ...outcome, failure: { ...outcome.failure, code: "connection_lost", cause: "owner_lost", detail } };
+    return this.#withTerm(asOwnerLost(outcome));
   }
 
   #withTerm(outcome: Outcome): Outcome {
@@ -765,6 +764,13 @@ const stopped: Failure = {
   sent: "maybe",
   detail: "the service stopped before the end of the request was stored for the other replicas",
 };
+
+/** The outcome for another member's caller, whose own service has not stopped. */
+function asOwnerLost(outcome: Outcome): Outcome {
+  if (outcome.type !== "failed" || outcome.failure.code !== "cancelled") return outcome;
+  const detail = "the replica that owned the upstream stopped before the reply came";
+  return { ...outcome, failure: { ...outcome.failure, code: "connection_lost", cause: "owner_lost", detail } };
+}
 
 /** Forgets the oldest entries beyond the most that are kept. */
 function keepNewest(map: Map<unknown, unknown>, most: number): void {

@@ -22,8 +22,14 @@ export default {
     ],
     [
       "a replay at another replica is not called one",
-      '{ type: "settled", outcome: end, isReplayed }',
-      '{ type: "settled", outcome: end }',
+      '{ type: "settled", outcome, isReplayed }',
+      '{ type: "settled", outcome }',
+      { tests: ["test/cluster/idempotency"] },
+    ],
+    [
+      "a caller of another replica hears that its own service stopped",
+      'end === "not_owner" ? end : asOwnerLost(end)',
+      "end",
       { tests: ["test/cluster/idempotency"] },
     ],
     [
