@@ -25,6 +25,8 @@ export interface KeyedEnvironment {
   readonly claimant: Claimant;
   /** Draws a number for a message in our own exchange. */
   draw(): number;
+  /** False once another member may own the upstream. */
+  mayWrite(): boolean;
   /** Hands a message to our own exchange, which ends it by `ended`. */
   send(message: HostMessage): void;
   /** Ends an asker's request. @param isReplayed true if an earlier request had this end */
@@ -228,6 +230,11 @@ export class KeyedRequests {
     const asker = this.#askers.get(seq);
     const message = asker?.message;
     if (!asker || !message) throw new Error(`nobody asked for ${key}`);
+    // The exchange would hold it for a connection that another member has.
+    if (!this.#env.mayWrite()) {
+      this.#end(key, "not_owner");
+      return;
+    }
     asker.message = undefined;
     const number = this.#env.draw();
     this.#sent.set(number, { key, seq });

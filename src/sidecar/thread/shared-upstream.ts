@@ -372,6 +372,7 @@ export class SharedUpstream implements MemberUpstream {
       work,
       claimant,
       draw: () => --this.#lastTaken,
+      mayWrite: () => this.#mayWrite,
       send: (message) => this.#handOn(message.seq, message),
       settle: (seq, end, isReplayed) => this.#onKeyEnd(seq, end, isReplayed),
       late: (seq, outcome) => {

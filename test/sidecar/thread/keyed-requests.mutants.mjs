@@ -35,6 +35,7 @@ export default {
     ],
     ["late outcomes have no bound", "this.#timedOut.size > this.#lateMax", "this.#timedOut.size < 0"],
     ["an end that the store did not take is owed to nobody", " || this.#claims.isStoring", ""],
+    ["a claim that is won too late is sent", "if (!this.#env.mayWrite())", "if (!this.#env)"],
     ["askers have no bound", "if (this.#askers.size >= most)", "if (this.#askers.size < 0)"],
     [
       "an asker that leaves is counted for good",

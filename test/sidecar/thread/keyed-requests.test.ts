@@ -35,6 +35,7 @@ class Owner {
   readonly told: Told[] = [];
   readonly held: Promise<void>[] = [];
   readonly released: number[] = [];
+  mayWrite = true;
 
   private constructor(t: Cleanup, engine: MemoryEngine, term: number, keepMs: number) {
     this.engine = engine;
@@ -52,6 +53,7 @@ class Owner {
           wasReleased: (older) => this.released.includes(older),
         },
         draw: () => --numbers,
+        mayWrite: () => this.mayWrite,
         send: (message) => this.sent.push(message),
         settle: (seq, end, isReplayed) => this.told.push({ seq, end, how: isReplayed ? "replayed" : "settled" }),
         late: (seq, end) => this.told.push({ seq, end, how: "late" }),
@@ -323,6 +325,17 @@ test("a message goes on without its asker, and its end is stored", async (t) => 
   next.ask(2);
   assert.deepEqual((await next.toldOf(2)).end, reply());
   assert.deepEqual(one.told, []);
+});
+
+test("a claim that returns after the ownership was lost is given back, and its asker sent on", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  one.mayWrite = false;
+  assert.equal((await one.toldOf(1)).end, "not_owner");
+  assert.deepEqual(one.sent, []);
+  next.ask(2);
+  next.keyed.ended(await next.given(), reply());
+  assert.deepEqual(await next.toldOf(2), { seq: 2, end: reply(), how: "settled" });
 });
 
 test("an end that the store does not take is owed until it does", async (t) => {
