@@ -48,7 +48,13 @@ test("a station registers, beats, calls and is called, in OCPP 1.6 and through a
   const { product, central, restart } = await started(t, (port) => ({ default: settings(port, "1.6") }));
   await product.ready();
   const authorize = async (idTag: string) => {
-    const response = await product.request([2, "mine", "Authorize", { idTag }]);
+    // Shorter than the wait for the next connection, which it would use up.
+    const response = await post(product, "/v1/upstreams/default/request?timeout=1s", [
+      2,
+      "mine",
+      "Authorize",
+      { idTag },
+    ]);
     return (await response.json()) as readonly unknown[];
   };
   assert.deepEqual(await authorize("me"), [3, "mine", { idTagInfo: { status: "Accepted" } }]);
@@ -67,7 +73,8 @@ test("a station registers, beats, calls and is called, in OCPP 1.6 and through a
 
   await until(() => central().beats() > 0, { what: "a heartbeat at the interval of the registration" });
   await restart();
-  await until(async () => (await authorize("me"))[0] === 3, { what: "the next connection" });
+  // On Deno, ocpp-rpc now and then loses the first frame after an upgrade: each time the greeting fails after 5 s.
+  await until(async () => (await authorize("me"))[0] === 3, { what: "the next connection", within: 25_000 });
 });
 
 test("a call is refused by CALLERROR both ways, in OCPP 2.0.1", async (t) => {
