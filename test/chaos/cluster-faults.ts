@@ -136,47 +136,24 @@ const rolling: Draw = ({ replicas }) => ({
   },
 });
 
-const serverKilled: Draw = ({ servers, random }) => {
-  const server = pick(servers, random);
-  const ms = pick(OUTAGES_MS, random);
-  return {
-    targets: [server],
-    text: seconds(ms),
-    async run() {
-      await server.kill();
-      await delay(ms);
-      await server.start();
-    },
+/** A message server is away for a time. */
+const serverAway =
+  (leave: (server: JetStream) => Promise<void>, comeBack: (server: JetStream) => Promise<void>): Draw =>
+  ({ servers, random }) => {
+    const server = pick(servers, random);
+    const ms = pick(OUTAGES_MS, random);
+    return {
+      targets: [server],
+      text: seconds(ms),
+      async run() {
+        await leave(server);
+        await delay(ms);
+        await comeBack(server);
+      },
+    };
   };
-};
 
-const serverStopped: Draw = ({ servers, random }) => {
-  const server = pick(servers, random);
-  const ms = pick(OUTAGES_MS, random);
-  return {
-    targets: [server],
-    text: seconds(ms),
-    async run() {
-      await server.pause();
-      await delay(ms);
-      server.resume();
-    },
-  };
-};
-
-const serverRestarted: Draw = ({ servers, random }) => {
-  const server = pick(servers, random);
-  const ms = pick(OUTAGES_MS, random);
-  return {
-    targets: [server],
-    text: seconds(ms),
-    async run() {
-      await server.end();
-      await delay(ms);
-      await server.start();
-    },
-  };
-};
+const start = (server: JetStream) => server.start();
 
 const upstreamCut: Draw = ({ upstream }) => ({
   targets: [upstream],
@@ -263,9 +240,16 @@ const faults: readonly (readonly [name: string, weight: number, draw: Draw])[] =
   ["stuttering", 2, stuttering],
   ["restarted", 2, restarted],
   ["rolling restart", 1, rolling],
-  ["message server killed", 2, serverKilled],
-  ["message server stopped", 2, serverStopped],
-  ["message server restarted", 1, serverRestarted],
+  ["message server killed", 2, serverAway((server) => server.kill(), start)],
+  [
+    "message server stopped",
+    2,
+    serverAway(
+      (server) => server.pause(),
+      async (server) => server.resume(),
+    ),
+  ],
+  ["message server restarted", 1, serverAway((server) => server.end(), start)],
   ["upstream cuts", 1, upstreamCut],
   ["upstream closes", 1, upstreamClosed],
   ["upstream away", 1, upstreamAway],
