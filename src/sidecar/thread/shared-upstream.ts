@@ -12,6 +12,7 @@ import {
 } from "../../cluster/member-messages.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import { type AskEnd, Forwarding, type ForwardingEffect, mayFollow } from "../../core/cluster/forwarding.ts";
+import { PastTerms } from "../../core/cluster/past-terms.ts";
 import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
 import { anotherConnection, failed, ownedElsewhere, unread } from "../../core/exchange/failures.ts";
 import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outcome.ts";
@@ -59,8 +60,6 @@ interface Taken {
   readonly send: SendAnswer;
 }
 
-/** The most terms whose addresses are remembered, and the most releases. */
-const TERMS_MAX = 256;
 /** The askers with a key that may always wait, however few requests may be in flight. */
 const ASKERS_AT_LEAST = 1_024;
 /** The time that a handover may take within the close step, in milliseconds. */
@@ -97,9 +96,7 @@ export class SharedUpstream implements MemberUpstream {
   readonly #taken = new Map<number, Taken>();
   #lastTaken = 0;
   readonly #keyed: KeyedRequests;
-  /** The addresses of terms that we have heard of, and the members that have given some up; the oldest first. */
-  readonly #addresses = new Map<number, string>();
-  readonly #released = new Map<string, { readonly member: string; readonly at: number }>();
+  readonly #terms = new PastTerms();
   #lastTerm = 0;
   readonly log: SharedLog;
   readonly #push: SharedPush;
@@ -386,7 +383,7 @@ export class SharedUpstream implements MemberUpstream {
 
   /** True if the owner of an older term has given it up by itself, and is there to receive what it had sent. */
   #wasReleased(term: number): boolean {
-    const release = this.#released.get(this.#addresses.get(term) ?? "");
+    const release = this.#terms.releaseOf(term);
     return release !== undefined && !this.#member.isSilent(release.member, release.at);
   }
 
@@ -619,8 +616,7 @@ export class SharedUpstream implements MemberUpstream {
 
   released(address: string, member: string): void {
     this.#forwarding.onReleased(address);
-    if (!this.#released.has(address)) this.#released.set(address, { member, at: this.#env.now() });
-    keepNewest(this.#released, TERMS_MAX);
+    this.#terms.released(address, { member, at: this.#env.now() });
     if (address === this.#address) this.log.resign();
   }
 
@@ -635,12 +631,10 @@ export class SharedUpstream implements MemberUpstream {
       this.#permitPush();
       this.#postState();
       const owner = this.#member.ownerOf(this.#name);
-      if (owner && !this.#addresses.has(owner.term)) {
-        this.#addresses.set(owner.term, owner.address);
-        keepNewest(this.#addresses, TERMS_MAX);
-      }
-      if (owner && !owner.isSelf) this.#handover?.done(owner.member);
-      if (owner) this.#noteHeard(owner);
+      if (!owner) return;
+      this.#terms.heard(owner.term, owner.address);
+      if (!owner.isSelf) this.#handover?.done(owner.member);
+      this.#noteHeard(owner);
     }, undefined);
   }
 
@@ -771,14 +765,6 @@ function asOwnerLost(outcome: Outcome): Outcome {
   if (outcome.type !== "failed" || outcome.failure.code !== "cancelled") return outcome;
   const detail = "the replica that owned the upstream stopped before the reply came";
   return { ...outcome, failure: { ...outcome.failure, code: "connection_lost", cause: "owner_lost", detail } };
-}
-
-/** Forgets the oldest entries beyond the most that are kept. */
-function keepNewest(map: Map<unknown, unknown>, most: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size <= most) return;
-    map.delete(oldest);
-  }
 }
 
 function newHandover(now: () => number) {
