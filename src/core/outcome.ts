@@ -34,6 +34,9 @@ export const DEFAULT_TIMEOUT_MS = 25_000;
 /** The longest time that a caller may wait for its reply, in milliseconds. */
 export const MAX_TIMEOUT_MS = 120_000;
 
+/** The bound on timed-out requests whose late replies are waited for, wherever that is. The oldest are dropped. */
+export const LATE_MAX = 10_000;
+
 /** The time that a caller waits for the upstream to agree to the end of a subscription, unless it says otherwise. */
 export const UNSUBSCRIBE_TIMEOUT_MS = 5_000;
 

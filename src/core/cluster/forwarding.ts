@@ -3,7 +3,7 @@
 import type { Failure } from "../../errors.ts";
 import { failed, RETRY_SOON_MS, shuttingDown, unsentInTime } from "../exchange/failures.ts";
 import { HOLD_MS } from "../exchange/send-queue.ts";
-import type { Outcome } from "../outcome.ts";
+import { LATE_MAX, type Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
 
 /** The place that requests for an upstream go to at a moment. */
@@ -36,8 +36,6 @@ export const OVERTAKEN_MS = 150;
 export const ANSWER_GRACE_MS = 25;
 /** An owner that may not write just now is asked again after this time. */
 const RETRY_OWNER_MS = 100;
-/** The bound on timed-out requests whose late replies are waited for; the host has the same. */
-const LATE_MAX = 10_000;
 
 type ForwardedPhase =
   | HeldRequest

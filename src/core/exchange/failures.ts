@@ -98,6 +98,13 @@ export function noMemory(limit: number, what = "the message"): Failure {
   return { code: "congested", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
+/** The failure of a request whose Idempotency-Key came with another message before. */
+export const keyMismatch: Failure = {
+  code: "mismatch",
+  sent: "no",
+  detail: "this Idempotency-Key was used for another message: use a new key for a new message",
+};
+
 /** The failure of a read of messages that nothing holds up but the process itself. */
 export function pageLate(waitedMs: number): Failure {
   const detail = `the messages did not come within ${waitedMs} ms: the process was stopped, or is too busy`;

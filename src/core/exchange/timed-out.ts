@@ -3,7 +3,7 @@
 import type { Failure } from "../../errors.ts";
 import type { Body, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
-import type { Outcome } from "../outcome.ts";
+import { LATE_MAX, type Outcome } from "../outcome.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
@@ -19,8 +19,6 @@ export interface TimedOutEntry
 
 type LateEffect = Extract<ExchangeEffect, { type: "late" | "send" }>;
 
-/** The bound on kept requests, as large as that on buried ids. Beyond it the oldest are dropped. */
-const TIMED_OUT_MAX = 10_000;
 /** The longest id of a caller that is kept: ten thousand longer ones could fill the memory. */
 const OWN_MAX_CHARACTERS = 1_024;
 
@@ -55,7 +53,7 @@ export class TimedOut {
     this.#entries.set(keyOf(entry), entry);
     this.#reassembly.move(sent, entry);
     const [oldest] = this.#entries.values();
-    if (this.#entries.size > TIMED_OUT_MAX && oldest !== undefined) this.#forget(oldest);
+    if (this.#entries.size > LATE_MAX && oldest !== undefined) this.#forget(oldest);
   }
 
   /** Takes a frame of a late reply. No effect if its request was abandoned, so that nobody wants it. */

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
-import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
+import { keyMismatch, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptReply, KeptState, NoRoom } from "../../core/kept-replies.ts";
 import type { Failed, Outcome } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
@@ -66,9 +66,7 @@ export async function detached(
     key === undefined ? undefined : [owner, pathOf(upstream), kind === "rpc" ? "request" : kind, key].join(" ");
   const digest = key === undefined ? undefined : digestOf(body);
   const former = scope === undefined ? undefined : keeper.byKey(scope);
-  if (former && former.digest !== digest) {
-    throw refused("mismatch", "this Idempotency-Key was used for another message: use a new key for a new message");
-  }
+  if (former && former.digest !== digest) throw new SidesocketError(keyMismatch);
   let replayed = former !== undefined && former.state.phase !== "pending";
 
   const leave = former ? undefined : quotas?.request(upstream, callerOf(c).share, body.length);

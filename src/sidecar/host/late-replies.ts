@@ -1,10 +1,7 @@
 /** The late outcomes of requests whose callers received a timeout. */
 
-import type { CallerOutcome, Outcome } from "../../core/outcome.ts";
+import { type CallerOutcome, LATE_MAX, type Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
-
-/** The thread remembers no more than this many timed-out requests, so the host need not either. */
-const WAITING_MAX = 10_000;
 
 export class LateReplies {
   readonly #waiting = new Map<number, (outcome: Outcome) => void>();
@@ -14,7 +11,7 @@ export class LateReplies {
     if (!mayFollow(outcome)) return outcome;
     const later = new Promise<Outcome>((resolve) => this.#waiting.set(seq, resolve));
     const [oldest] = this.#waiting.keys();
-    if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
+    if (this.#waiting.size > LATE_MAX && oldest !== undefined) this.#waiting.delete(oldest);
     return { ...outcome, later };
   }
 

@@ -9,8 +9,8 @@ import {
   type RequestKey,
 } from "../../core/cluster/claims.ts";
 import { mayFollow } from "../../core/cluster/forwarding.ts";
-import { failed, RETRY_SOON_MS, tooManyCallers } from "../../core/exchange/failures.ts";
-import { isUnsent, type Outcome } from "../../core/outcome.ts";
+import { failed, keyMismatch, RETRY_SOON_MS, tooManyCallers } from "../../core/exchange/failures.ts";
+import { isUnsent, LATE_MAX, type Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf } from "../contract.ts";
@@ -60,8 +60,6 @@ interface TimedOutMessage extends SentMessage {
 const TICK_MS = 50;
 /** The time that the store has for each call. While it elects a leader, it does not answer for some seconds. */
 const STORE_WITHIN_MS = 1_000;
-/** The bound on messages whose late outcomes are waited for; the exchange has the same. */
-const LATE_MAX = 10_000;
 
 export class KeyedRequests {
   readonly #env: KeyedEnvironment;
@@ -271,11 +269,7 @@ const failures: Readonly<Record<Exclude<ClaimAnswer<KeyedEnd>["type"], "outcome"
     detail: "the replica that had the first request with this Idempotency-Key was replaced before its reply came",
     cause: "owner_lost",
   },
-  conflict: {
-    code: "mismatch",
-    sent: "no",
-    detail: "this Idempotency-Key was used for another message: use a new key for a new message",
-  },
+  conflict: keyMismatch,
   unavailable: {
     code: "reply_timeout",
     sent: "no",
