@@ -9,7 +9,7 @@ import { descriptorsMax } from "./descriptors.ts";
 import { holdLock } from "./lock.ts";
 import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
-import { besideThread, startWorker } from "./thread.ts";
+import { besideThread, closeAfterLast, startWorker } from "./thread.ts";
 
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read" | "write"; path: string };
 
@@ -67,12 +67,13 @@ export const runtime: Runtime = {
    */
   startThread(file = besideThread()) {
     const lock = `sidesocket-${randomUUID()}`;
-    const { exited, ...thread } = startWorker(file, lock);
+    const { exited, port, ...thread } = startWorker(file, lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
+      closeAfterLast(port, (data) => port.dispatchEvent(new MessageEvent("message", { data })));
       return end;
     });
-    return { ...thread, port: hidingPort(thread.port), ended };
+    return { ...thread, port: hidingPort(port), ended };
   },
 
   /** On Deno a plain exit does not wait for threads. */

@@ -1,6 +1,6 @@
 /** The start of the sidecar's thread, as far as both runtimes do it alike. */
 
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { memoryLimit } from "./memory.ts";
 import type { ThreadEnd } from "./runtime.ts";
 
@@ -42,7 +42,6 @@ export function startWorker(file: URL, lock: string) {
   /** On Deno this means only that nobody listens to the worker any more, not that its thread is gone. */
   const exited = new Promise<ThreadEnd>((resolve) => {
     worker.once("exit", (code) => {
-      port1.close();
       resolve({ error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`) });
     });
   });
@@ -60,4 +59,15 @@ export function startWorker(file: URL, lock: string) {
       port1.ref();
     },
   };
+}
+
+/**
+ * Closes the port of a thread that is gone, after what it posted last: both runtimes may tell the end of a thread while
+ * they still hold messages of it, which would be its last replies and the reason of its end.
+ */
+export function closeAfterLast(port: MessagePort, deliver: (message: unknown) => void): void {
+  for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
+    deliver(last.message);
+  }
+  port.close();
 }
