@@ -110,10 +110,15 @@ describe("a sidecar", () => {
     }
     peer.last.reset();
     await until(() => peer.peers.length === 2 && sidecar.state.phase === "ready");
-    const unproved = sidecar.send(call("note"), { confirm: true, timeoutMs: 300 });
-    await assert.rejects(unproved, (error: Error) => {
-      assert.match(error.message, /^no pong came within \d+ ms; no frame came since it was sent/);
-      return failsAs("reply_timeout", "maybe")(error);
+    // The host's own bound comes first if the machine keeps the thread from its timer; it is as uncertain.
+    await until(async () => {
+      const unproved = sidecar.send(call("note"), { confirm: true, timeoutMs: 300 });
+      const error = await unproved.then(
+        () => assert.fail("confirmed without a pong"),
+        (thrown: SidesocketError) => thrown,
+      );
+      assert.ok(failsAs("reply_timeout", "maybe")(error));
+      return /^no pong came within \d+ ms; no frame came since it was sent/.test(error.message);
     });
   });
 

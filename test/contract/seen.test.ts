@@ -209,7 +209,7 @@ test("at the level trace the log shows frames, without the secrets of the settin
     200,
   );
   const frames = () => product.log().filter((line) => "sidesocket.direction" in line);
-  await product.until(() => frames().some(({ message }) => String(message).includes('received {"jsonrpc"')));
+  await product.until(() => frames().some(({ message }) => /received .*"payload"/.test(String(message))));
   const sent = frames().filter((line) => line["sidesocket.direction"] === "sent");
   assert.match(String(sent[0]?.message), /"token":"\(redacted\)"/);
   assert.match(String(sent[1]?.message), /"params":\["payload"\]/);
