@@ -45,6 +45,8 @@ interface HeartbeatRung {
   readonly awaitsReply: boolean;
   /** The bytes read when the rung last looked. */
   readonly seen: number;
+  /** True if a frame was arriving then, behind which the reply may have waited. */
+  readonly midFrame: boolean;
 }
 
 interface SilenceRung {
@@ -82,7 +84,7 @@ function idlePing({ ping }: Keepalive, now: number, proof?: string): PingRung {
 }
 
 function idleHeartbeat(every: number, now: number): HeartbeatRung {
-  return { due: now + every, awaitsReply: false, seen: 0 };
+  return { due: now + every, awaitsReply: false, seen: 0, midFrame: false };
 }
 
 /** @param lastActivityAt when the peer last sent a frame or a ping on this connection */
@@ -130,11 +132,11 @@ export function withPong(ladder: Ladder, keepalive: Keepalive, now: number, proo
 export function withHeartbeatSent(
   ladder: Ladder,
   { every, expect, within }: Heartbeat,
-  { read }: Traffic,
+  { read, framed }: Traffic,
   now: number,
 ): Ladder {
   const due = now + (expect ? within : every);
-  return { ...ladder, heartbeat: { due, awaitsReply: expect !== undefined, seen: read } };
+  return { ...ladder, heartbeat: { due, awaitsReply: expect !== undefined, seen: read, midFrame: read > framed } };
 }
 
 export function withHeartbeatReply(ladder: Ladder, { every }: Heartbeat, now: number): Ladder {
@@ -152,7 +154,8 @@ export function withHeartbeatInterval(ladder: Ladder, { every }: Heartbeat, now:
 /**
  * The ladder with a new deadline for the rung that is due, if bytes have moved since it last looked; otherwise
  * undefined, and the peer is dead. Any byte keeps the ping from blaming the peer. The others await a frame, so that
- * pongs and the frames of others do not count, but only the bytes of a frame that is still arriving.
+ * pongs and the frames of others do not count, but only the bytes of a frame that is still arriving; for the heartbeat
+ * also those of one that has ended since, because the reply that waited behind it may be the next frame.
  */
 export function withBytesMoved(
   ladder: Ladder,
@@ -161,14 +164,17 @@ export function withBytesMoved(
   { read, framed, sent }: Traffic,
   now: number,
 ): Ladder | undefined {
-  const { ping, heartbeat, silence } = ladder;
+  const { ping, heartbeat } = ladder;
   if (rung === "ping") {
     const seen = ping.awaits === "pong" ? read : read + sent;
     return seen === ping.seen ? undefined : { ...ladder, ping: { ...ping, due: now + keepalive.pong_within, seen } };
   }
-  if (read <= Math.max(framed, ladder[rung].seen)) return undefined;
-  if (rung === "silence") return { ...ladder, silence: { ...silence, from: now, seen: read } };
-  return { ...ladder, heartbeat: { ...heartbeat, due: now + rungTimeoutMs(rung, keepalive), seen: read } };
+  const isArriving = read > Math.max(framed, ladder[rung].seen);
+  if (rung === "silence") return isArriving ? { ...ladder, silence: { from: now, seen: read } } : undefined;
+  const hasEnded = heartbeat.midFrame && framed > heartbeat.seen;
+  if (!isArriving && !hasEnded) return undefined;
+  const due = now + rungTimeoutMs(rung, keepalive);
+  return { ...ladder, heartbeat: { ...heartbeat, due, seen: read, midFrame: read > framed } };
 }
 
 /** How long the rung waits for the peer, in milliseconds. */

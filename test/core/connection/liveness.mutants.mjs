@@ -30,8 +30,10 @@ export default {
     ["bytes that leave keep a sent ping waiting", 'ping.awaits === "pong" ? read : read + sent', "read + sent"],
     [
       "bytes of complete frames postpone the heartbeat",
-      "read <= Math.max(framed, ladder[rung].seen)",
-      "read <= Math.min(read, ladder[rung].seen)",
+      "read > Math.max(framed, ladder[rung].seen)",
+      "read > Math.min(read, ladder[rung].seen)",
     ],
+    ["the end of a frame leaves its follower no time", "!isArriving && !hasEnded", "!isArriving"],
+    ["the end of any frame postpones the heartbeat", "heartbeat.midFrame && framed", "framed"],
   ],
 };

@@ -125,6 +125,17 @@ test("a peer whose bytes are arriving is never given up, and once they stop it i
   }
 });
 
+test("a reply that waited behind a frame has a whole deadline from the end of that frame, once", () => {
+  const model = readyWith({ heartbeat });
+  for (let n = 0; n < 3; n++) receive(model);
+  const read = model.traffic.read + 1;
+  model.traffic = { ...model.traffic, read, framed: read };
+  model.fire();
+  assert.equal(model.phase, "ready", "the frame has ended just before the deadline");
+  model.traffic = { ...model.traffic, read: read + 1, framed: read + 1 };
+  assert.equal(detectionMs(model), 2_000, "another frame that is not the reply is no excuse");
+});
+
 test("only bytes of an unfinished frame postpone the heartbeat and the silence: pongs and other frames do not", () => {
   for (const keepalive of [{ heartbeat }, { silence: 3_000 }]) {
     const model = readyWith(keepalive);
