@@ -258,6 +258,10 @@ const figures = {
   p99: at(0.99),
   max: times[answers - 1],
   cpu: perRequest(after.cpu.service, before.cpu.service),
+  /** Of each process in `pids`. */
+  cpuOf: Object.fromEntries(
+    Object.keys(settings.pids).map((name) => [name, perRequest(after.cpu[name], before.cpu[name])]),
+  ),
   mainCpu: perRequest(after.main, before.main),
   upstreamCpu: perRequest(after.cpu.upstream, before.cpu.upstream),
   loadCpu: ownMicros / answers,
