@@ -1,5 +1,8 @@
 /** Messages in numbered chunks, so that any length passes the bus, and that a chunk which is missing is noticed. */
 
+import { Buffer } from "node:buffer";
+import { readUint32, writeUint32 } from "./uint32.ts";
+
 /** Small enough for the default `max_payload` of 1 MiB, and not to keep others on the connection waiting. */
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -21,14 +24,13 @@ export interface Chunk {
 export function readChunk(bytes: Uint8Array): Chunk | undefined {
   const kind = KINDS[bytes[0] ?? KINDS.length];
   if (kind === undefined || bytes.length < HEADER_BYTES) return undefined;
-  const index = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
-  return { kind, index, data: bytes.subarray(HEADER_BYTES) };
+  return { kind, index: readUint32(bytes, 1), data: bytes.subarray(HEADER_BYTES) };
 }
 
 export function writeChunk({ kind, index, data }: Chunk): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + data.length);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + data.length);
   bytes[0] = KINDS.indexOf(kind);
-  new DataView(bytes.buffer).setUint32(1, index);
+  writeUint32(bytes, 1, index);
   bytes.set(data, HEADER_BYTES);
   return bytes;
 }

@@ -1,10 +1,12 @@
 /** The messages between the members of a cluster, as bytes. */
 
+import { Buffer } from "node:buffer";
 import type { RequestKey } from "../core/cluster/claims.ts";
 import type { Beat, OwnedUpstream, OwnerValue, ReleasedUpstream } from "../core/cluster/ownership-messages.ts";
 import { type Failed, isKind, isStream, type Outcome, type Replied, type RequestKind } from "../core/outcome.ts";
 import type { ErrorCode, Failure, Sent } from "../errors.ts";
 import type { Body } from "../protocols/protocol.ts";
+import { readUint32, writeUint32 } from "./uint32.ts";
 
 /** A request of another member's caller. */
 export interface MemberRequest {
@@ -32,19 +34,18 @@ export type MemberAnswer =
 export class MalformedMessage extends Error {}
 
 /**
- * A message is a version, the length of a JSON text, that text, and behind it the bodies that the text has only the
- * lengths of.
+ * A message is a version, the length of a JSON text, the number of bodies, the length of each, that text, and the
+ * bodies. A body that is a text has the highest bit of its length set.
  */
 const VERSION = 1;
-const HEAD_BYTES = 5;
+const HEAD_BYTES = 9;
+const LENGTH_BYTES = 4;
+const IS_TEXT = 2 ** 31;
 /** A part of a name in the store, whatever another member sends. */
 const DIGEST = /^[\w-]{1,128}$/;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** The length of a body in bytes; negative less one for a text. */
-type Lengths = readonly number[];
 
 export function encodeRequest({ body, ...head }: MemberRequest): Uint8Array<ArrayBuffer> {
   return pack({ type: "request", ...head }, [body]);
@@ -210,44 +211,48 @@ function heardOf({ frames, last, why }: Head): NonNullable<Failure["heard"]> {
 
 export type Head = Readonly<Record<string, unknown>>;
 
+/** A message is short and soon gone: the pool of `Buffer` costs half of what `TextEncoder` takes. */
 export function pack(head: object, bodies: readonly Body[]): Uint8Array<ArrayBuffer> {
-  const blobs = bodies.map((body) => (typeof body === "string" ? encoder.encode(body) : body));
-  const lengths: Lengths = bodies.map((body, index) => {
-    const length = blobs[index]?.length ?? 0;
-    return typeof body === "string" ? -1 - length : length;
-  });
-  const text = encoder.encode(JSON.stringify({ ...head, lengths }));
-  const bytes = new Uint8Array(HEAD_BYTES + text.length + blobs.reduce((sum, { length }) => sum + length, 0));
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, VERSION);
-  view.setUint32(1, text.length);
-  bytes.set(text, HEAD_BYTES);
-  let at = HEAD_BYTES + text.length;
-  for (const blob of blobs) {
-    bytes.set(blob, at);
-    at += blob.length;
+  const lengths = bodies.map(lengthOf);
+  const text = JSON.stringify(head);
+  const textLength = Buffer.byteLength(text);
+  const before = HEAD_BYTES + LENGTH_BYTES * bodies.length;
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, before + textLength));
+  bytes[0] = VERSION;
+  writeUint32(bytes, 1, textLength);
+  writeUint32(bytes, 5, bodies.length);
+  let at = before + bytes.write(text, before);
+  for (const [index, body] of bodies.entries()) {
+    const length = lengths[index] ?? 0;
+    const isText = typeof body === "string";
+    writeUint32(bytes, HEAD_BYTES + LENGTH_BYTES * index, isText ? length + IS_TEXT : length);
+    if (isText) bytes.write(body, at);
+    else bytes.set(body, at);
+    at += length;
   }
   return bytes;
 }
 
+function lengthOf(body: Body): number {
+  return typeof body === "string" ? Buffer.byteLength(body) : body.length;
+}
+
 export function unpack(bytes: Uint8Array): { readonly head: Head; readonly bodies: readonly Body[] } {
   if (bytes.length < HEAD_BYTES) throw malformed("too short");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint8(0) !== VERSION) throw malformed(`version ${view.getUint8(0)}, where ${VERSION} is spoken`);
-  const behind = HEAD_BYTES + view.getUint32(1);
-  if (behind > bytes.length) throw malformed("cut short");
-  const { lengths, ...head } = headOf(parsed(bytes.subarray(HEAD_BYTES, behind)));
-  if (!Array.isArray(lengths)) throw malformed("no lengths");
-  let at = behind;
-  const bodies = lengths.map((length: unknown) => {
-    if (!Number.isSafeInteger(length)) throw malformed("not a length");
-    const signed = length as number;
-    const size = signed < 0 ? -1 - signed : signed;
-    const blob = bytes.subarray(at, at + size);
-    if (blob.length < size) throw malformed("cut short");
-    at += size;
-    return signed < 0 ? textOf(blob) : blob.slice();
-  });
+  if (bytes[0] !== VERSION) throw malformed(`version ${bytes[0]}, where ${VERSION} is spoken`);
+  const count = readUint32(bytes, 5);
+  const before = HEAD_BYTES + LENGTH_BYTES * count;
+  let at = before + readUint32(bytes, 1);
+  if (at > bytes.length) throw malformed("cut short");
+  const head = headOf(parsed(bytes.subarray(before, at)));
+  const bodies: Body[] = [];
+  for (let index = 0; index < count; index++) {
+    const length = readUint32(bytes, HEAD_BYTES + LENGTH_BYTES * index);
+    const end = at + (length % IS_TEXT);
+    if (end > bytes.length) throw malformed("cut short");
+    bodies.push(length >= IS_TEXT ? textOf(bytes.subarray(at, end)) : new Uint8Array(bytes.subarray(at, end)));
+    at = end;
+  }
   if (at !== bytes.length) throw malformed("more bytes than the message has");
   return { head, bodies };
 }
