@@ -15,6 +15,7 @@ import { listenCure } from "./service/listen-cures.ts";
 import type { Service } from "./service/service.ts";
 import { endOnSignals } from "./service/signals.ts";
 import { type ExitReport, isJoined } from "./sidecar/exit-report.ts";
+import { flushSpans } from "./sidecar/host/spans.ts";
 import { version } from "./version.ts";
 
 type StartRecording = (config: LoadedConfig) => ServiceRecording;
@@ -165,6 +166,8 @@ function endOnFaults(service: Service): void {
 
 /** Time that a slow reader of standard error has for the last lines, in milliseconds. */
 const LAST_LINES_WITHIN_MS = 250;
+/** Time that a collector of traces has for the last spans, in milliseconds. */
+const LAST_SPANS_WITHIN_MS = 1_000;
 
 /** Ends the process of a service that has started. There is no other way out. */
 async function leave(report: ExitReport): Promise<never> {
@@ -175,7 +178,7 @@ async function leave(report: ExitReport): Promise<never> {
 
 async function end({ exitCode, joined }: CommandEnd): Promise<never> {
   if (!joined) errorLines.push("the sidecar's thread could not be joined: it is left behind\n");
-  await errorLines.flushed(LAST_LINES_WITHIN_MS);
+  await Promise.all([errorLines.flushed(LAST_LINES_WITHIN_MS), flushSpans(LAST_SPANS_WITHIN_MS)]);
   if (!joined) runtime.abandon(exitCode);
   process.exit(exitCode);
 }

@@ -18,6 +18,15 @@ const CALLER = "b7ad6b7169203331";
 const REQUEST = "/v1/upstreams/default/request";
 const CLIENT = 2;
 
+/** The environment of Deno's own SDK, and the arguments for one before Node. */
+const otelTo = (endpoint: string) => ({
+  OTEL_DENO: "true",
+  OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+  OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  OTEL_BSP_SCHEDULE_DELAY: "100",
+});
+const spanFile = ["--import", join(root, "test", "support", "span-file.mjs")];
+
 interface Span {
   readonly scope: string;
   readonly name: string;
@@ -111,16 +120,10 @@ describe("a service with an OpenTelemetry SDK", () => {
       default: { url: `${upstream.url}/secret-path`, reconnect, webhooks: [{ url: `${receiver.url}/hook` }] },
       dead: { url: `ws://127.0.0.1:${await freePort()}`, required: false, reconnect },
     };
-    const otel = {
-      OTEL_DENO: "true",
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      OTEL_BSP_SCHEDULE_DELAY: "100",
-    };
     product = await startProduct({
       config: { upstreams },
-      env: runtime === "deno" ? otel : { SPAN_FILE: join(folder, "spans") },
-      runtimeArgs: runtime === "deno" ? [] : ["--import", join(root, "test", "support", "span-file.mjs")],
+      env: runtime === "deno" ? otelTo(receiver.url) : { SPAN_FILE: join(folder, "spans") },
+      runtimeArgs: runtime === "deno" ? [] : spanFile,
     });
     await product.ready();
   });
@@ -191,6 +194,56 @@ describe("a service with an OpenTelemetry SDK", () => {
     if (spanId !== span) await until(below, { what: "the span that the receiver was told" });
     assert.equal(Number(attributes["http.response.status_code"]), 200);
     assert.ok(!JSON.stringify(spans().filter(({ scope }) => scope === "sidesocket")).includes("secret-path"));
+  });
+});
+
+describe("the exit of a service with an SDK that holds its spans for a minute", () => {
+  let folder: string;
+  let receiver: Receiver;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "sidesocket-spans-"));
+    receiver = await Receiver.start();
+  });
+  after(async () => {
+    receiver.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Calls once and stops. @returns the texts of the spans that were exported then, and how long the stop took */
+  async function stopped(spans: "held" | "stuck", collector: string): Promise<{ exported: string; ms: number }> {
+    const upstream = await startUpstream();
+    const file = join(folder, spans);
+    const product = await startProduct({
+      upstream,
+      env:
+        runtime === "deno"
+          ? { ...otelTo(collector), OTEL_BSP_SCHEDULE_DELAY: "60000", OTEL_EXPORTER_OTLP_TIMEOUT: "300" }
+          : { SPAN_FILE: file, SPANS: spans },
+      runtimeArgs: runtime === "deno" ? [] : spanFile,
+    });
+    await product.ready();
+    assert.equal((await product.request(call("echo"))).status, 200);
+    const { code, ms } = await product.stop();
+    assert.equal(code, 0);
+    await upstream.stop();
+    const written = existsSync(file) ? readFileSync(file, "utf8") : "";
+    return { exported: written + JSON.stringify(receiver.spans), ms };
+  }
+
+  test("exports the last ones", async () => {
+    const { exported } = await stopped("held", receiver.url);
+    assert.match(exported, /"sidesocket\.sent":"yes"/);
+  });
+
+  test("does not wait for a collector that takes none", async (t) => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    t.after(() => {
+      silent.close();
+      silent.closeAllConnections();
+    });
+    const { ms } = await stopped("stuck", `http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    assert.ok(ms < 3_000, `${ms} ms`);
   });
 });
 

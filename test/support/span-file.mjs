@@ -1,4 +1,7 @@
-/** A tracing SDK of the smallest kind, for Node's `--import`: writes each ended span as a line to the file SPAN_FILE. */
+/**
+ * A tracing SDK of the smallest kind, for Node's `--import`: writes each ended span as a line to the file SPAN_FILE. With
+ * SPANS=held only once it is told to flush; with SPANS=stuck it never has done that.
+ */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
@@ -16,7 +19,14 @@ context.setGlobalContextManager({
   disable() {},
 });
 
+const held = [];
+const write = (span) => appendFileSync(process.env.SPAN_FILE, `${JSON.stringify(span)}\n`);
+
 trace.setGlobalTracerProvider({
+  async forceFlush() {
+    if (process.env.SPANS === "stuck") await new Promise(() => {});
+    for (const span of held.splice(0)) write(span);
+  },
   getTracer: (scope, version) => ({
     startSpan(name, { kind, attributes }, parent) {
       const above = trace.getSpanContext(parent);
@@ -27,7 +37,7 @@ trace.setGlobalTracerProvider({
         setAttribute: (key, value) => Object.assign(span.attributes, { [key]: value }),
         setAttributes: (more) => Object.assign(span.attributes, more),
         setStatus: ({ code }) => Object.assign(span, { failed: code === 2 }),
-        end: () => appendFileSync(process.env.SPAN_FILE, `${JSON.stringify(span)}\n`),
+        end: () => (process.env.SPANS === undefined ? write(span) : held.push(span)),
       };
     },
   }),

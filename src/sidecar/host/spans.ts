@@ -1,6 +1,7 @@
 /** Spans for the OpenTelemetry SDK that a program has registered; without one, nothing is loaded or done. */
 
-import type { AttributeValue, Context, Tracer } from "@opentelemetry/api";
+import type { AttributeValue, Context, Tracer, TracerProvider } from "@opentelemetry/api";
+import pTimeout from "p-timeout";
 import { type TraceContext, traceparentOf } from "../../core/util/traceparent.ts";
 import { version } from "../../version.ts";
 
@@ -20,9 +21,16 @@ const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 type Api = typeof import("@opentelemetry/api");
 
+/** The global provider stands in for the SDK's own, most of which can be told to export what they hold. */
+interface FlushableProvider extends TracerProvider {
+  getDelegate?(): FlushableProvider;
+  forceFlush?(): Promise<void>;
+}
+
 type StartSpan = (name: string, attributes: Attributes, caller?: TraceContext) => ClientSpan;
 
 let start: StartSpan | undefined;
+let flush: (() => Promise<void>) | undefined;
 let isLoading = false;
 
 // An SDK that is there before us (`--import`, `OTEL_DENO`) has spans of the first request, too.
@@ -37,6 +45,15 @@ export function spanStarter(): StartSpan | undefined {
   return start;
 }
 
+/**
+ * Lets an SDK export the spans that it holds, some seconds of them, before the process ends. An SDK that cannot export
+ * says so itself.
+ */
+export async function flushSpans(withinMs: number): Promise<void> {
+  if (!flush) return;
+  await pTimeout(flush(), { milliseconds: withinMs, fallback: () => {} }).catch(() => {});
+}
+
 function load(): void {
   if (isLoading) return;
   isLoading = true;
@@ -44,6 +61,10 @@ function load(): void {
     (api) => {
       const tracer = api.trace.getTracer("sidesocket", version);
       start = (name, attributes, caller) => spanOf(api, tracer, name, attributes, caller);
+      flush = async () => {
+        const provider: FlushableProvider = api.trace.getTracerProvider();
+        await (provider.getDelegate?.() ?? provider).forceFlush?.();
+      };
     },
     // An SDK was registered through the API, which may be installed where we cannot find it.
     () => {},
