@@ -1,5 +1,7 @@
 /** A single timer for many deadlines. */
 
+import { PatientTimer } from "./patient-timer.ts";
+
 /**
  * Rings at the earliest deadline set. It may ring although nothing is due: if a deadline is no longer needed, the timer
  * stays, because resetting it for each request that ends would cost more than an occasional needless ring.
@@ -7,7 +9,7 @@
 export class Alarm {
   readonly #now: () => number;
   readonly #onRing: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: PatientTimer | undefined;
   #at = Number.POSITIVE_INFINITY;
 
   constructor(now: () => number, onRing: () => void) {
@@ -18,15 +20,13 @@ export class Alarm {
   /** Rings at `at`, in milliseconds of the clock, or before; undefined adds no deadline. */
   set(at: number | undefined): void {
     if (at === undefined || at >= this.#at) return;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#at = at;
-    this.#timer = setTimeout(
-      () => {
-        this.clear();
-        this.#onRing();
-      },
-      Math.max(0, Math.ceil(at - this.#now())),
-    );
+    const ring = () => {
+      this.clear();
+      this.#onRing();
+    };
+    this.#timer = new PatientTimer(ring, Math.max(0, Math.ceil(at - this.#now())));
   }
 
   /** Lets the program end before it rings. */
@@ -40,7 +40,7 @@ export class Alarm {
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
     this.#at = Number.POSITIVE_INFINITY;
   }

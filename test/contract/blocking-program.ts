@@ -70,6 +70,17 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
     return [await before, blocking, await sidecar.request(call("echo", ["after"]))];
   },
 
+  async computes({ url }) {
+    await using sidecar = await Sidecar.start({ url });
+    await sidecar.request(call("echo"));
+    const pending = sidecar.request(call("sleep", [50]), { timeoutMs: 300 });
+    // From here, timers come before messages on both runtimes.
+    await new Promise((resolve) => setImmediate(resolve));
+    const freeAt = performance.now() + 700;
+    while (performance.now() < freeAt);
+    return await pending;
+  },
+
   async timeouts({ url, calls }) {
     await using sidecar = await Sidecar.start({ url });
     const failed = failureOf(() => sidecar.requestSync(call("sleep", [300]), { timeoutMs: 100 }));

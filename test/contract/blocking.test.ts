@@ -56,6 +56,11 @@ for (const [name, deed, withinMs] of [
   }
 }
 
+test("a program that computes beyond a request's time still gets the reply that came in time", async (t) => {
+  const upstream = await startUpstream({ t });
+  assert.match(await scenario<string>(t, "computes", { url: upstream.url }), /"result"/);
+});
+
 test("requestSync and sendSync return what request and send resolve with", async (t) => {
   const upstream = await startUpstream({ t });
   const seen = await scenario<Record<string, unknown>>(t, "requests", { url: upstream.url });

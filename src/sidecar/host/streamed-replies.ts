@@ -6,6 +6,7 @@ import type { TraceContext } from "../../core/util/traceparent.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ToThread } from "../contract.ts";
+import { PatientTimer } from "../patient-timer.ts";
 
 /** Reads a streamed reply. Called in the turn in which a frame arrived, and never from within `open`. */
 export interface StreamReader {
@@ -41,7 +42,7 @@ interface Open {
   readonly reader: StreamReader;
   readonly idleMs: number | undefined;
   /** Ends the stream if it does not begin in time, then if its caller's `idleMs` has passed without a frame. */
-  timer: NodeJS.Timeout | undefined;
+  timer: PatientTimer | undefined;
   /** How many frames have arrived. With the first one it is certain that the upstream has the request. */
   frames: number;
   readonly onEnd: ReturnType<OnBegin>;
@@ -89,7 +90,7 @@ export class StreamedReplies {
   ): OpenStream {
     const upstream = this.#upstream;
     const deadline = performance.now() + timeoutMs;
-    const timer = setTimeout(() => this.#giveUp(seq, this.#overdueFailure(seq)), timeoutMs + graceMs);
+    const timer = new PatientTimer(() => this.#giveUp(seq, this.#overdueFailure(seq)), timeoutMs + graceMs);
     this.#read.add(seq);
     this.#open.set(seq, { reader, idleMs, timer, frames: 0, onEnd: this.#onBegin(trace) });
     this.#post({ type: "request", upstream, seq, kind, body, deadline });
@@ -126,9 +127,9 @@ export class StreamedReplies {
   /** Gives the next frame its time. */
   #awaitFrame(seq: number, open: Open): void {
     const { idleMs, frames } = open;
-    clearTimeout(open.timer);
+    open.timer?.clear();
     if (idleMs === undefined) return;
-    open.timer = setTimeout(() => this.#giveUp(seq, stalled(frames, idleMs, "idle")), idleMs);
+    open.timer = new PatientTimer(() => this.#giveUp(seq, stalled(frames, idleMs, "idle")), idleMs);
   }
 
   #giveUp(seq: number, failure: Failure): void {
@@ -161,7 +162,7 @@ export class StreamedReplies {
   #close(seq: number): Open | undefined {
     const open = this.#open.get(seq);
     if (!open) return undefined;
-    clearTimeout(open.timer);
+    open.timer?.clear();
     this.#open.delete(seq);
     return open;
   }

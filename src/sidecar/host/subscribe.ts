@@ -4,6 +4,7 @@ import type { SubscriptionSettings } from "../../config/schema.ts";
 import { overdueAgreement, ownedElsewhere, RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import { type Failure, refused, type Sent, SidesocketError } from "../../errors.ts";
 import type { UpstreamState } from "../contract.ts";
+import { PatientTimer } from "../patient-timer.ts";
 import type { SubscriptionInfo, UpstreamSubscriptions } from "./subscriptions.ts";
 import type { LeaveSignal } from "./upstream-client.ts";
 
@@ -79,7 +80,7 @@ function agreed(
     // On a ready connection the request goes out before we hear of it; an existing subscription may have sent its own.
     let sent: Sent = connection === "ready" || existing ? "maybe" : "no";
     const end = (settle: () => void) => {
-      clearTimeout(timer);
+      timer.clear();
       unwatch();
       stopping.off(onStop);
       left?.removeEventListener("abort", leave);
@@ -100,7 +101,7 @@ function agreed(
       if (phase === "active") end(resolve);
       else if (phase === "failed" && state.lastFailure) fail(state.lastFailure);
     });
-    const timer = setTimeout(() => fail(overdueAgreement(phase, sent)), timeoutMs);
+    const timer = new PatientTimer(() => fail(overdueAgreement(phase, sent)), timeoutMs);
     const onStop = stopping.on(() => {
       if (sent === "no") fail({ code: "shutting_down", sent, detail: "the service is shutting down" });
       else fail({ code: "cancelled", sent, detail: "the service stopped before the upstream agreed" });
@@ -136,13 +137,13 @@ export async function unsubscribed(
   const unconfirmed = "the upstream did not confirm the end of the subscription";
   const failure = await new Promise<Failure | undefined>((resolve) => {
     const end = (failure: Failure | undefined) => {
-      clearTimeout(timer);
+      timer.clear();
       stopping.off(onStop);
       resolve(failure);
     };
     const stop = () => end({ code: "cancelled", sent: "maybe", detail: `${unconfirmed} before the service stopped` });
     const late = () => end({ code: "reply_timeout", sent: "maybe", detail: `${unconfirmed} in time` });
-    const timer = setTimeout(late, timeoutMs);
+    const timer = new PatientTimer(late, timeoutMs);
     const onStop = stopping.on(stop);
     if (stopping.come) stop();
     void ended.then(end);

@@ -1,7 +1,6 @@
 /** The timer of a connection's phase. */
 
-/** The time in which the event loop handles everything that has arrived, even under load, in milliseconds. */
-const CATCH_UP_MS = 50;
+import { CATCH_UP_MS } from "../patient-timer.ts";
 
 export class PhaseTimer {
   readonly #onRing: () => void;
