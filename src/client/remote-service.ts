@@ -20,10 +20,10 @@ export interface ServiceCall {
 /** How long a response may take beyond the time that the service waits for, in milliseconds. */
 const GRACE_MS = 5_000;
 
-/** Failures to connect, after which nothing was sent, by the names that Node and Bun give them. */
 /** The code of the error of a `fetch` that does not trust the service's certificate: it has sent nothing. */
 export const UNTRUSTED = "CERTIFICATE_UNTRUSTED";
 
+/** Failures to connect, after which nothing was sent, by the names that Node and Bun give them. */
 const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
