@@ -138,8 +138,10 @@ export function notConnected(waitedMs: number): Failure {
   return { code: "upstream_down", sent: "no", detail, retryAfterMs: RETRY_SOON_MS };
 }
 
-/** The event that ends the wait of a message that went out: its reply, or the pong that proves its delivery. */
-/** `room`: the operating system has to take the message, so that the next one has room. */
+/**
+ * The event that ends the wait of a message that went out: its reply, the pong that proves its delivery, or the room
+ * that the next one has once the operating system has taken it.
+ */
 export type Awaited = "reply" | "pong" | "room";
 
 /** The facts about the upstream when a request times out that was sent. */
