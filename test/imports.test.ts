@@ -18,6 +18,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/message-codec.ts",
   "sidecar/batching.ts",
   "sidecar/alarm.ts",
+  "sidecar/patient-timer.ts",
   "sidecar/event-loop-lag.ts",
   "sidecar/instance-name.ts",
   "sidecar/new-epoch.ts",
