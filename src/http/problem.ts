@@ -148,6 +148,8 @@ export function problem(
   return c.body(`${JSON.stringify(document)}\n`, statusFor(failure), headers);
 }
 
+export type ProblemDocument = ReturnType<typeof problemDocument>;
+
 /** The body of a problem response (RFC 9457). */
 export function problemDocument(failure: Failure, upstream?: FailedUpstream, requestId?: string) {
   return {

@@ -22,7 +22,7 @@ import { hashOf, type PersistedQueries, persistedQueriesOf } from "../call/persi
 import { serverTiming } from "../call/respond.ts";
 import type { Env } from "../env.ts";
 import type { AppParts } from "../ports.ts";
-import { failureHeaders, noteFailure, problem } from "../problem.ts";
+import { failureHeaders, noteFailure, type ProblemDocument, problem } from "../problem.ts";
 import { createRoute, type Route, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
@@ -158,9 +158,16 @@ const distinct: ReplyStreamFormat = {
     return last ? `${next}${event("complete", undefined, "")}` : next;
   },
   end: "",
-  error: errorEvent,
+  // Clients that take each event for a result (urql) would take a problem without `errors` for a good end.
+  error: (document) => errorEvent(withErrors(document)),
   beat: BEAT,
 };
+
+/** Adds the problem as GraphQL has its errors. */
+function withErrors(document: ProblemDocument) {
+  const { code, sent, detail, title } = document;
+  return { ...document, errors: [{ message: detail ?? title, extensions: { code, sent } }] };
+}
 
 const onlyAsEvents =
   "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";

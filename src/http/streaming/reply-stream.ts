@@ -23,7 +23,7 @@ import { EndedHttpRequest } from "../ended-request.ts";
 import type { Env } from "../env.ts";
 import { callerOf } from "../guard.ts";
 import type { AppParts } from "../ports.ts";
-import { problem, problemDocument, type ResponseHeaders } from "../problem.ts";
+import { type ProblemDocument, problem, problemDocument, type ResponseHeaders } from "../problem.ts";
 import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
 import { escapeSeparators, event, jsonText, oneLine } from "./render.ts";
 
@@ -37,7 +37,7 @@ export interface ReplyStreamFormat {
   /** The text after the last frame. */
   readonly end: string;
   /** The text in its place after a failure, from the problem document; without it, the response is cut. */
-  error?(document: object): string;
+  error?(document: ProblemDocument): string;
   /** The heartbeat for times without frames; undefined if nothing may stand between them. */
   readonly beat: string | undefined;
 }
@@ -96,7 +96,7 @@ function isEscaped(takes: ProtocolTraits["accepts"], text: string): boolean {
   return takes === "json" || (text.length <= LARGE_TEXT && isJsonTo(takes, text));
 }
 
-export function errorEvent(document: object): string {
+export function errorEvent(document: ProblemDocument): string {
   return event("error", undefined, jsonText(document));
 }
 
@@ -192,7 +192,7 @@ class ReplyStream implements StreamReader {
   /** The frames that wait after the end: until then the thread counts them. */
   #counted = 0;
   readonly #format: ReplyStreamFormat;
-  readonly #describe: (failure: FailedOutcome["failure"]) => object;
+  readonly #describe: (failure: FailedOutcome["failure"]) => ProblemDocument;
   /** Called once: when the response can begin, or with the outcome if that came first. */
   #onBegin: ((outcome: Outcome | undefined) => void) | undefined;
   #response: PacedResponse | undefined;
@@ -204,7 +204,7 @@ class ReplyStream implements StreamReader {
   constructor(
     format: ReplyStreamFormat,
     budget: Budget,
-    describe: (failure: FailedOutcome["failure"]) => object,
+    describe: (failure: FailedOutcome["failure"]) => ProblemDocument,
     onBegin: (outcome?: Outcome) => void,
   ) {
     this.#format = format;
