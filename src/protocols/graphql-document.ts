@@ -7,6 +7,8 @@ export type OperationKind = "query" | "mutation" | "subscription";
 export interface Operation {
   readonly kind: OperationKind;
   readonly name: string | undefined;
+  /** True if its result may come in parts: `@defer` or `@stream` is in it, or in a fragment that it spreads. */
+  readonly inParts: boolean;
 }
 
 /** A document that cannot be parsed, and the place of its fault. */
@@ -60,8 +62,18 @@ export function parseDocument(text: string): readonly Operation[] {
   return new Parser(text).document();
 }
 
+/** The part of a definition that decides if a result may come in parts. */
+interface Selections {
+  inParts: boolean;
+  /** The names of the fragments that it spreads. */
+  readonly spreads: Set<string>;
+}
+
+type ReadOperation = Omit<Operation, "inParts"> & { readonly selections: Selections };
+
 class Parser {
   readonly #text: string;
+  #definition: Selections = { inParts: false, spreads: new Set() };
   #kind: (typeof TOKENS)[number][0] | "end" = "end";
   #token = "";
   #start = 0;
@@ -75,16 +87,26 @@ class Parser {
   }
 
   document(): readonly Operation[] {
-    const operations: Operation[] = [];
+    const operations: ReadOperation[] = [];
+    const fragments = new Map<string, Selections>();
     do {
       if (this.#kind === "string") this.#advance();
-      if (this.#token === "fragment") this.#fragment();
-      else operations.push(this.#operation());
+      const selections: Selections = { inParts: false, spreads: new Set() };
+      this.#definition = selections;
+      if (this.#token === "fragment") fragments.set(this.#fragment(), selections);
+      else operations.push({ ...this.#operation(), selections });
     } while (this.#kind !== "end");
-    return operations;
+    const inParts = fragmentsInParts(fragments);
+    return operations.map(({ kind, name, selections }) => {
+      return {
+        kind,
+        name,
+        inParts: selections.inParts || [...selections.spreads].some((spread) => inParts.has(spread)),
+      };
+    });
   }
 
-  #operation(): Operation {
+  #operation(): Omit<Operation, "inParts"> {
     if (this.#token === "{") {
       this.#selections();
       return { kind: "query", name: undefined };
@@ -99,15 +121,17 @@ class Parser {
     return { kind, name };
   }
 
-  #fragment(): void {
+  /** @returns its name */
+  #fragment(): string {
     this.#advance();
     if (this.#token === "on") this.#fault("the fragment's name");
-    this.#name();
+    const name = this.#name();
     this.#variables();
     this.#word("on");
     this.#name();
     this.#directives();
     this.#selections();
+    return name;
   }
 
   #variables(): void {
@@ -145,7 +169,8 @@ class Parser {
   #selection(): void {
     if (this.#skip("...")) {
       const isSpread = this.#kind === "name" && this.#token !== "on";
-      if (isSpread || this.#skip("on")) this.#name();
+      if (isSpread) this.#definition.spreads.add(this.#name());
+      else if (this.#skip("on")) this.#name();
       this.#directives();
       if (!isSpread) this.#selections();
       return;
@@ -161,16 +186,23 @@ class Parser {
     this.#optionalList("(", ")", () => this.#member());
   }
 
-  #member(): void {
-    this.#name();
+  /** @returns true for `if: false` */
+  #member(): boolean {
+    const name = this.#name();
     this.#take(":");
+    const isFalse = this.#token === "false";
     this.#value();
+    return name === "if" && isFalse;
   }
 
   #directives(): void {
     while (this.#skip("@")) {
-      this.#name();
-      this.#arguments();
+      const name = this.#name();
+      let isOff = false;
+      this.#optionalList("(", ")", () => {
+        if (this.#member()) isOff = true;
+      });
+      if ((name === "defer" || name === "stream") && !isOff) this.#definition.inParts = true;
     }
   }
 
@@ -249,4 +281,20 @@ class Parser {
     const at = `line ${place.line}, column ${place.column}`;
     throw new InvalidDocument(`the GraphQL document cannot be parsed: expected ${wanted} at ${at}`, place);
   }
+}
+
+/** The names of the fragments that have `@defer` or `@stream`, or spread one that has, at whatever depth. */
+function fragmentsInParts(fragments: ReadonlyMap<string, Selections>): ReadonlySet<string> {
+  const spreadIn = new Map<string, string[]>();
+  for (const [name, { spreads }] of fragments) {
+    for (const spread of spreads) {
+      const places = spreadIn.get(spread);
+      if (places) places.push(name);
+      else spreadIn.set(spread, [name]);
+    }
+  }
+  // The set grows while it is read: each fragment is looked at once.
+  const found = new Set([...fragments].filter(([, { inParts }]) => inParts).map(([name]) => name));
+  for (const name of found) for (const place of spreadIn.get(name) ?? []) found.add(place);
+  return found;
 }

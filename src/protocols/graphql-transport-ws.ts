@@ -38,7 +38,7 @@ export function graphqlTransportWs({ payload }: GraphqlOptions): Preset {
       ...answering,
       encode(message, id, route) {
         // Throws if the server would close the socket over the message.
-        const subscribes = operationOf(message) === "subscription";
+        const subscribes = operationOf(message)?.kind === "subscription";
         return { ...protocol.encode(message, id, route), subscribes };
       },
       cancel: (id) => JSON.stringify({ id: String(id), type: "complete" }),

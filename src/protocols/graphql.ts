@@ -4,7 +4,7 @@
  * Text is never reserialized, so numbers beyond 2^53 keep their digits.
  */
 
-import { type OperationKind, parseDocument } from "./graphql-document.ts";
+import { type Operation, parseDocument } from "./graphql-document.ts";
 import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
 import { locate } from "./json-place.ts";
 import { elements, type JsonKind, kindOf, members, stringAt } from "./json-text.ts";
@@ -19,11 +19,11 @@ export function subscribeFrame(body: Body): string {
 }
 
 /**
- * Returns the kind of operation that a frame of this `type` runs; undefined if the document has no such operation or
- * several, which the server refuses by itself. Throws {@link InvalidMessage} if the server would close the socket,
+ * Returns the operation that a frame of this `type` runs; undefined if the document has no such operation or several,
+ * which the server refuses by itself. Throws {@link InvalidMessage} if the server would close the socket,
  * which all callers share, over the frame.
  */
-export function operationOf(frame: Body, type: "subscribe" | "start" = "subscribe"): OperationKind | undefined {
+export function operationOf(frame: Body, type: "subscribe" | "start" = "subscribe"): Operation | undefined {
   const json = readMessage(frame);
   const usage = `a request is { "type": "${type}", "payload": { "query": … } }`;
   const payload = memberOf(json, "payload");
@@ -44,7 +44,7 @@ export function operationOf(frame: Body, type: "subscribe" | "start" = "subscrib
   const operations = parseDocument(query);
   const name = stringIn(payload, "operationName");
   const selected = name ? operations.filter((operation) => operation.name === name) : operations;
-  return selected.length === 1 ? selected[0]?.kind : undefined;
+  return selected.length === 1 ? selected[0] : undefined;
 }
 
 const MEMBERS: ReadonlyMap<string, JsonKind> = new Map([
@@ -139,6 +139,26 @@ export function graphqlStep(frame: Body): { readonly result: string | undefined;
   const written = payload?.text.slice(payload.root.start, payload.root.end);
   if (type === "next") return { result: written, last: false };
   return { result: type === "error" ? `{"errors":${written ?? "[]"}}` : undefined, last: true };
+}
+
+/** The formats of results in parts, as parameters of `multipart/mixed` name them. */
+export type PartsFormat = "deferSpec=20220824" | "incrementalSpec=v0.2";
+
+/** Reads whether more parts follow the result in a frame; undefined if the result says nothing of it. */
+export function hasNextIn(frame: Body): boolean | undefined {
+  const value = memberOf(payloadOf(frame), "hasNext");
+  if (value === undefined || kindOf(value.text, value.root) !== "boolean") return undefined;
+  return value.text.startsWith("true", value.root.start);
+}
+
+/** The format of the parts that begin with the result in a frame: only the newer one lists what is pending. */
+export function partsFormatOf(frame: Body): PartsFormat {
+  return memberOf(payloadOf(frame), "pending") ? "incrementalSpec=v0.2" : "deferSpec=20220824";
+}
+
+function payloadOf(frame: Body): Json | undefined {
+  const json = readFrame(frame);
+  return "why" in json ? undefined : memberOf(json, "payload");
 }
 
 function memberOf(json: Json | undefined, key: string): Json | undefined {

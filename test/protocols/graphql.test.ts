@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { graphqlResult, operationOf, subscribeFrame } from "../../src/protocols/graphql.ts";
+import { graphqlResult, hasNextIn, operationOf, partsFormatOf, subscribeFrame } from "../../src/protocols/graphql.ts";
 import { parseDocument } from "../../src/protocols/graphql-document.ts";
 
 const operation = (query: string, operationName?: string) =>
-  operationOf(subscribeFrame(JSON.stringify({ query, operationName })));
+  operationOf(subscribeFrame(JSON.stringify({ query, operationName })))?.kind;
 
 const kinds: readonly (readonly [document: string, name: string | undefined, kind: string | undefined])[] = [
   ["{ a }", undefined, "query"],
@@ -35,6 +35,38 @@ const kinds: readonly (readonly [document: string, name: string | undefined, kin
 for (const [document, name, kind] of kinds) {
   test(`${JSON.stringify(document)}${name === undefined ? "" : `, of it ${name},`} is: ${kind}`, () => {
     assert.equal(operation(document, name), kind);
+  });
+}
+
+const inParts: readonly (readonly [document: string, name: string | undefined, inParts: boolean])[] = [
+  ["{ a ... @defer { b } }", undefined, true],
+  ["{ a @stream(initialCount: 1) }", undefined, true],
+  ["query ($v: Boolean) { a ... @defer(if: $v) { b } }", undefined, true],
+  ['{ ... @defer(label: "if: false", if: true) { b } }', undefined, true],
+  ['{ ... @defer(label: "x", if: false) { b } a @stream(if: false) }', undefined, false],
+  ["{ ... @defer(if: false) { b @stream } }", undefined, true],
+  ['{ defer stream @include(if: false) a(b: "@defer") # @stream\n}', undefined, false],
+  ["query Q { a } query R { ... @defer { b } }", "Q", false],
+  ["query Q { a } query R { ... @defer { b } }", "R", true],
+  [
+    "query Q { ...F } query R { ...H } fragment F on T { ...G } fragment G on T { a @stream } fragment H on T { a }",
+    "Q",
+    true,
+  ],
+  [
+    "query Q { ...F } query R { ...H } fragment F on T { ...G } fragment G on T { a @stream } fragment H on T { a }",
+    "R",
+    false,
+  ],
+  ["{ ...F } fragment F on T { ...G } fragment G on T { ...F ...N }", undefined, false],
+  ["{ ...F } fragment F on T { ...G } fragment G on T { ...F ... @defer { a } }", undefined, true],
+];
+for (const [document, name, expected] of inParts) {
+  test(`the result of ${JSON.stringify(document)}, ${name ?? "its operation"}, is ${expected ? "" : "not "}in parts`, () => {
+    assert.equal(
+      operationOf(subscribeFrame(JSON.stringify({ query: document, operationName: name })))?.inParts,
+      expected,
+    );
   });
 }
 
@@ -89,6 +121,9 @@ test("a document of any size and content is parsed quickly", () => {
     tried(`{a(b:${piece.repeat(250_000)}`);
     tried(`{a(b:"""${piece.repeat(250_000)}`);
   }
+  const chain = Array.from({ length: 10_000 }, (_, at) => `fragment F${at} on T { ...F${at + 1} ...F0 }`).join(" ");
+  const operations = Array.from({ length: 10_000 }, (_, at) => `query Q${at} { ...F${at} }`).join(" ");
+  assert.equal(parseDocument(`${operations} ${chain} fragment F10000 on T { a @stream }`)[0]?.inParts, true);
   const took = performance.now() - began;
   assert.ok(took < 20_000, `${took} ms: quadratic would be hours`);
 });
@@ -116,7 +151,7 @@ test("a body that is not a GraphQL request is refused with the reason", () => {
     assert.throws(() => operationOf(subscribeFrame(body)), { name: "InvalidMessage", message }, body);
   }
   assert.equal(
-    operationOf(subscribeFrame(`{${rest},"variables":null,"extensions":null,"operationName":null}`)),
+    operationOf(subscribeFrame(`{${rest},"variables":null,"extensions":null,"operationName":null}`))?.kind,
     "query",
   );
   for (const frame of ["{}", '{"type":"ping"}', '{"type":"subscribe"}', "7"]) {
@@ -126,6 +161,20 @@ test("a body that is not a GraphQL request is refused with the reason", () => {
 
 const next = (payload: string): string => `{"type":"next","payload":${payload}}`;
 const complete = '{"type":"complete"}';
+
+test("a result says if more parts follow it, and its first part in which format they are", () => {
+  for (const [payload, expected, format] of [
+    ['{"data":{"hasNext":true},"hasNext":false}', false, "deferSpec=20220824"],
+    ['{"hasNext":true,"data":{"pending":[]}}', true, "deferSpec=20220824"],
+    ['{"data":{},"pending":[{"id":"0","path":[]}],"hasNext":true}', true, "incrementalSpec=v0.2"],
+    ['{"data":{}}', undefined, "deferSpec=20220824"],
+    ['{"data":{},"hasNext":"true"}', undefined, "deferSpec=20220824"],
+    ['{"data":{},"hasNext":null}', undefined, "deferSpec=20220824"],
+  ] as const) {
+    assert.deepEqual([hasNextIn(next(payload)), partsFormatOf(next(payload))], [expected, format], payload);
+  }
+  for (const frame of [complete, "{", "[]", '{"type":"next"}']) assert.equal(hasNextIn(frame), undefined, frame);
+});
 
 test("the result of an operation is its one payload, as it was written", () => {
   const of = (...frames: string[]) => graphqlResult(`[${frames.join(",")}]`);

@@ -1,7 +1,8 @@
-/** Routes of GraphQL over HTTP for upstreams that speak graphql-transport-ws; subscriptions as server-sent events. */
+/** Routes of GraphQL over HTTP for upstreams that speak graphql-transport-ws; results one by one as events or parts. */
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import type { Replied } from "../../core/outcome.ts";
 import { refused, SidesocketError } from "../../errors.ts";
 import {
   bodyOfQuery,
@@ -13,19 +14,28 @@ import {
   subscribeFrame,
   withQuery,
 } from "../../protocols/graphql.ts";
-import { InvalidDocument, type OperationKind } from "../../protocols/graphql-document.ts";
+import { InvalidDocument, type Operation } from "../../protocols/graphql-document.ts";
 import { GRAPHQL_TRANSPORT_WS } from "../../protocols/graphql-transport-ws.ts";
+import { textOf } from "../../protocols/json-message.ts";
 import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
 import { demandProtocol, openedProtocol, type PreparedRequest, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { hashOf, type PersistedQueries, persistedQueriesOf } from "../call/persisted-queries.ts";
 import { serverTiming } from "../call/respond.ts";
 import type { Env } from "../env.ts";
-import type { AppParts } from "../ports.ts";
-import { failureHeaders, noteFailure, type ProblemDocument, problem } from "../problem.ts";
+import type { AppParts, UpstreamPort } from "../ports.ts";
+import { failureHeaders, noteFailure, problem, type ResponseHeaders } from "../problem.ts";
 import { createRoute, type Route, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
 import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
+import {
+  type AcceptedParts,
+  acceptedParts,
+  errorsOf,
+  incrementalParts,
+  PARTS_TYPE,
+  subscriptionParts,
+} from "../streaming/result-parts.ts";
 import { wholeResponse } from "../whole-response.ts";
 
 const JSON_TYPE = "application/json";
@@ -54,6 +64,7 @@ const described = ({
         [JSON_TYPE]: { schema: graphqlResultSchema },
         [RESPONSE_TYPE]: { schema: graphqlResultSchema },
         [EVENTS_TYPE]: { schema: { type: "string" as const } },
+        [PARTS_TYPE]: { schema: { type: "string" as const } },
       },
     },
     400: {
@@ -69,7 +80,8 @@ const described = ({
 });
 
 const SUMMARY =
-  "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed";
+  "GraphQL over HTTP; with Accept: text/event-stream results come one by one, and subscriptions are allowed; " +
+  "with multipart/mixed, results of @defer and @stream come in parts";
 
 /** The routes with one method, of the only upstream and of each by its name. */
 function routesOf(method: "get" | "post"): readonly Route[] {
@@ -104,24 +116,16 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
   const named = withUpstream(parts);
   const handle = async (c: Context<Env>): Promise<Response> => {
     demandProtocol(c, upstreamOf(c).protocol ?? (await openedProtocol(c)), GRAPHQL_TRANSPORT_WS);
-    const type = accepts(c, {
-      header: "Accept",
-      supports: [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE],
-      default: JSON_TYPE,
-    });
-    const events =
-      type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
-    let streams = type === EVENTS_TYPE;
+    const accepted = acceptedBy(c);
+    let format: ReplyStreamFormat | undefined;
     let request: PreparedRequest;
     try {
       const isGet = c.req.method !== "POST";
       const given = isGet ? bodyOfQuery((name) => c.req.query(name)) : undefined;
       const checked = (body: Body): Body => {
-        const { frame, kind } = frameOf(body, persistedQueriesOf(upstreamOf(c)));
-        const subscribes = kind === "subscription";
-        if (subscribes && !events) throw refused("invalid_request", onlyAsEvents);
-        if (isGet && kind === "mutation") throw new NotByGet();
-        streams ||= subscribes;
+        const { frame, operation } = frameOf(body, persistedQueriesOf(upstreamOf(c)));
+        format = formatOf(operation, accepted);
+        if (isGet && operation?.kind === "mutation") throw new NotByGet();
         return frame;
       };
       request = await prepare(c, parts, "request", checked, given);
@@ -129,20 +133,73 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
       if (error instanceof NotByGet) return problem(c, error.failure, upstreamOf(c), { Allow: "POST" });
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
-      return notExecuted(c, refusal, type);
+      return notExecuted(c, refusal, accepted.type);
     }
-    if (streams) return streamReply(c, parts, request, distinct);
+    if (format) return streamReply(c, parts, request, format);
     const { outcome, upstream, headers } = await send(c, parts, request);
     if (outcome.type === "failed") return problem(c, outcome.failure, upstream, headers);
-    const unusable = (detail: string) => problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
-    if (outcome.type !== "reply") return unusable("the upstream sent no result");
-    const result = graphqlResult(outcome.body);
-    if ("why" in result) return unusable(result.why);
-    const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
-    const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, outcome) };
-    return wholeResponse(c, result.result, { ...headers, ...more }, status);
+    if (outcome.type !== "reply") return unusable(c, "the upstream sent no result", headers, upstream);
+    return respondWith(c, accepted.type, outcome.body, outcome, headers, upstream);
   };
   for (const route of [...routesOf("post"), ...routesOf("get")]) app.openapi(route, named, handle);
+}
+
+/** The forms of responses that a caller accepts. */
+interface Accepted {
+  /** The media type of a response that is no stream of parts; events only if they come first. */
+  readonly type: string;
+  readonly events: boolean;
+  readonly parts: AcceptedParts;
+}
+
+function acceptedBy(c: Context<Env>): Accepted {
+  const supports = [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE];
+  const type = accepts(c, { header: "Accept", supports, default: JSON_TYPE });
+  const events = type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
+  return { type, events, parts: acceptedParts(c) };
+}
+
+/**
+ * The format in which the results of an operation are streamed; undefined for an operation with one result.
+ * @throws SidesocketError or GraphqlRefusal if the caller accepts none for this operation
+ */
+function formatOf(operation: Operation | undefined, accepted: Accepted): ReplyStreamFormat | undefined {
+  const { type, events, parts } = accepted;
+  if (type === EVENTS_TYPE) return distinct;
+  if (operation?.kind === "subscription") {
+    if (events) return distinct;
+    if (parts.subscriptions) return subscriptionParts;
+    throw refused("invalid_request", onlyAsEvents);
+  }
+  if (!operation?.inParts) return undefined;
+  if (parts.formats.length > 0) {
+    return incrementalParts(parts.formats, (c, frames, reply, headers) => {
+      const written = frames.map((frame) => textOf(frame) ?? "null").join(",");
+      return respondWith(c, type, `[${written}]`, reply, headers, upstreamOf(c));
+    });
+  }
+  if (events) return distinct;
+  throw new GraphqlRefusal("BAD_REQUEST", onlyInParts);
+}
+
+/** Responds with the result in a whole reply: the array of its frames. */
+function respondWith(
+  c: Context<Env>,
+  type: string,
+  frames: Body,
+  reply: Replied,
+  headers: ResponseHeaders,
+  upstream: UpstreamPort,
+): Response | Promise<Response> {
+  const result = graphqlResult(frames);
+  if ("why" in result) return unusable(c, result.why, headers, upstream);
+  const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
+  const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, reply) };
+  return wholeResponse(c, result.result, { ...headers, ...more }, status);
+}
+
+function unusable(c: Context<Env>, detail: string, headers: ResponseHeaders, upstream: UpstreamPort): Response {
+  return problem(c, { code: "invalid_reply", sent: "yes", detail }, upstream, headers);
 }
 
 /**
@@ -159,18 +216,14 @@ const distinct: ReplyStreamFormat = {
   },
   end: "",
   // Clients that take each event for a result (urql) would take a problem without `errors` for a good end.
-  error: (document) => errorEvent(withErrors(document)),
+  error: (document) => errorEvent({ ...document, errors: errorsOf(document) }),
   beat: BEAT,
 };
 
-/** Adds the problem as GraphQL has its errors. */
-function withErrors(document: ProblemDocument) {
-  const { code, sent, detail, title } = document;
-  return { ...document, errors: [{ message: detail ?? title, extensions: { code, sent } }] };
-}
-
 const onlyAsEvents =
   "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";
+const onlyInParts =
+  "@defer and @stream have a result come in parts: send Accept: multipart/mixed, or leave the directives out";
 
 class NotByGet extends SidesocketError {
   constructor() {
@@ -214,21 +267,21 @@ function notExecuted(c: Context<Env>, refusal: GraphqlRefusal, accepted: string)
 
 interface CheckedFrame {
   readonly frame: string;
-  readonly kind: OperationKind | undefined;
+  readonly operation: Operation | undefined;
 }
 
-/** The frame to send, and its kind. @throws GraphqlRefusal or InvalidMessage if it cannot be sent */
+/** The frame to send, and its operation. @throws GraphqlRefusal or InvalidMessage if it cannot be sent */
 function frameOf(body: Body, persisted: PersistedQueries): CheckedFrame {
   const written = subscribeFrame(body);
   const named = persistedQueryIn(written);
-  if (named === undefined) return { frame: written, kind: operationOf(written) };
+  if (named === undefined) return { frame: written, operation: operationOf(written) };
   const { hash, query = persisted.get(hash) } = named;
   if (query === undefined) throw new GraphqlRefusal("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", true);
   if (named.query !== undefined && hashOf(query) !== hash) {
     throw new GraphqlRefusal("BAD_REQUEST", "extensions.persistedQuery.sha256Hash is not that of the query");
   }
   const frame = named.query === undefined ? withQuery(written, query) : written;
-  const kind = operationOf(frame);
+  const operation = operationOf(frame);
   persisted.keep(hash, query);
-  return { frame, kind };
+  return { frame, operation };
 }

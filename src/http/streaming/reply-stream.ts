@@ -3,9 +3,9 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { cutShort } from "../../core/exchange/failures.ts";
-import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
+import { type Outcome, type Replied, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
-import { refused } from "../../errors.ts";
+import { type Failure, refused } from "../../errors.ts";
 import { base64Of, concatenated } from "../../protocols/bytes.ts";
 import { isJsonTo, textOf } from "../../protocols/json-message.ts";
 import { LARGE_TEXT } from "../../protocols/outline.ts";
@@ -34,6 +34,20 @@ export interface ReplyStreamFormat {
   frame(frame: Body, isJson?: boolean): Body;
   /** Finds out whether a large frame is JSON; undefined if that need not be known, or is soon seen. */
   judge?(frame: Body): Promise<boolean> | undefined;
+  /** The text before the first frame. */
+  readonly start?: string;
+  /**
+   * Decides, with each frame, if the response begins: false for a frame that may be the whole reply, and a failure to
+   * end the request with. Without it, the response begins with the first frame.
+   */
+  opens?(frame: Body): boolean | Failure;
+  /** Responds to a reply that ended before a frame opened the response. */
+  whole?(
+    c: Context<Env>,
+    frames: readonly Body[],
+    reply: Replied,
+    headers: ResponseHeaders,
+  ): Response | Promise<Response>;
   /** The text after the last frame. */
   readonly end: string;
   /** The text in its place after a failure, from the problem document; without it, the response is cut. */
@@ -96,7 +110,7 @@ function isEscaped(takes: ProtocolTraits["accepts"], text: string): boolean {
   return takes === "json" || (text.length <= LARGE_TEXT && isJsonTo(takes, text));
 }
 
-export function errorEvent(document: ProblemDocument): string {
+export function errorEvent(document: object): string {
   return event("error", undefined, jsonText(document));
 }
 
@@ -168,6 +182,9 @@ export function streamReply(
           frames.leave();
           return respond(replyResponse(c, upstream, outcome, headers));
         }
+        if (outcome?.type === "reply" && format.whole) {
+          return respond(format.whole(c, frames.waiting, outcome, headers));
+        }
         respond(frames.respond(c, streamHeaders(headers, format.mediaType)));
       },
     );
@@ -197,6 +214,8 @@ class ReplyStream implements StreamReader {
   #onBegin: ((outcome: Outcome | undefined) => void) | undefined;
   #response: PacedResponse | undefined;
   #waiting: Body[] = [];
+  /** The text before the first frame, until it is written. */
+  #start: string;
   /** The verdict on the first frame that waits, if it needs one; undefined in it while that is found out. */
   #judged: { isJson: boolean | undefined } | undefined;
   #outcome: Outcome | undefined;
@@ -211,6 +230,12 @@ class ReplyStream implements StreamReader {
     this.#budget = budget;
     this.#describe = describe;
     this.#onBegin = onBegin;
+    this.#start = format.start ?? "";
+  }
+
+  /** The frames that were not written. */
+  get waiting(): readonly Body[] {
+    return this.#waiting;
   }
 
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
@@ -229,7 +254,9 @@ class ReplyStream implements StreamReader {
 
   part(body: Body): void {
     this.#waiting.push(body);
-    this.#advance(undefined);
+    const opens = this.#onBegin ? (this.#format.opens?.(body) ?? true) : true;
+    if (typeof opens === "object") this.end({ type: "failed", failure: opens });
+    else if (opens) this.#advance(undefined);
   }
 
   end(outcome: Outcome): void {
@@ -275,7 +302,8 @@ class ReplyStream implements StreamReader {
     const paced = this.#response;
     if (!paced) return;
     const { room } = paced;
-    const pieces: Body[] = [];
+    const pieces: Body[] = this.#start === "" ? [] : [this.#start];
+    this.#start = "";
     let read = 0;
     for (let size = 0; read < this.#waiting.length && size < room; read++) {
       const frame = this.#waiting[read] as Body;

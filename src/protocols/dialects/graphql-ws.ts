@@ -35,7 +35,7 @@ export const graphqlWs: Dialect<never> = {
       protocol: {
         ...protocol,
         encode(message, id, route) {
-          const subscribes = operationOf(message, "start") === "subscription";
+          const subscribes = operationOf(message, "start")?.kind === "subscription";
           return { ...protocol.encode(message, id, route), subscribes };
         },
         cancel: (id) => JSON.stringify({ id: String(id), type: "stop" }),
