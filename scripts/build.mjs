@@ -19,6 +19,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const CLI = "dist/cli";
 /** The path of the program, which does not tell how it is built. */
 const PROGRAM = "dist/main.js";
+/** The library of programs that import it. */
+export const LIBRARY = "dist/index.js";
 const THREAD = "src/runtime/sidesocket-thread.ts";
 /** The packages of the pages, which are in the sources in compressed form. */
 export const OF_PAGES = ["htm", "preact"];
@@ -83,8 +85,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await (flags.cli ? buildCommandLine() : buildAll());
 }
 
-export async function buildAll() {
-  await buildLibrary();
+/** @param node the program that runs the compiler */
+export async function buildAll(node = process.execPath) {
+  await buildLibrary(node);
   await buildCommandLine();
 }
 
@@ -100,18 +103,24 @@ export async function buildCommandLine() {
   for (const old of readdirSync(join(root, CLI))) if (!made.includes(old)) rmSync(join(root, CLI, old));
   writeLicences(CLI, [main, thread]);
   writeFileSync(join(root, PROGRAM), `#!/usr/bin/env node\nimport "./${basename(CLI)}/main.js";\n`, { mode: 0o755 });
-  // A source that changed meanwhile is newer than this build: see scripts/start.mjs.
-  utimesSync(join(root, PROGRAM), begun, begun);
+  setTime(PROGRAM, begun);
 }
 
-async function buildLibrary() {
+/** Dates a build from its beginning: a source that changed meanwhile is newer (scripts/up-to-date.mjs). */
+function setTime(built, begun) {
+  utimesSync(join(root, built), begun, begun);
+}
+
+async function buildLibrary(node) {
+  const begun = new Date();
   for (const old of existsSync(join(root, "dist")) ? readdirSync(join(root, "dist")) : []) {
     if (old !== basename(CLI)) rmSync(join(root, "dist", old), { recursive: true });
   }
   const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];
-  const { status } = spawnSync(process.execPath, tsc, { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(node, tsc, { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(1);
   writeLicences("dist", [await buildThreadFiles("dist")]);
+  setTime(LIBRARY, begun);
 }
 
 /** Bundles the files that the library's threads begin with, each into one beside the compiled module that starts it. */

@@ -3,24 +3,29 @@
  * ends with it, so that nothing which it started is left behind.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { denoPath } from "./deno.mjs";
+import { isUpToDate } from "./up-to-date.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
 /**
- * Bundles the command line, which tests start as a process, and compiles build/, the tests and their imports. Where the
- * library, which programs of the tests load by its name, was never built, it is built, too.
+ * Bundles the command line, which tests start as a process, and compiles build/, the tests and their imports. The
+ * library, which programs of the tests load by its name, is built if a source has changed since it was.
  */
 export async function compile(node = process.execPath) {
-  const { buildAll, buildCommandLine, buildThreadFiles } = await import("./build.mjs");
-  const buildDist = existsSync("dist/index.js") ? buildCommandLine : buildAll;
-  await Promise.all([buildDist(), buildThreadFiles("build/src")]);
+  const { buildCommandLine, buildThreadFiles } = await import("./build.mjs");
+  await Promise.all([refreshDist(node, buildCommandLine), buildThreadFiles("build/src")]);
   const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"];
   const { status } = spawnSync(node, tsc, { stdio: "inherit" });
   if (status !== 0) process.exit(1);
+}
+
+/** Builds dist/ if a source has changed since it was built. @param otherwise called if none has */
+export async function refreshDist(node, otherwise = () => {}) {
+  const { buildAll, LIBRARY } = await import("./build.mjs");
+  await (isUpToDate(LIBRARY) ? otherwise() : buildAll(node));
 }
 
 /** Chooses the runtimes by the flags `--node` and `--deno`, both without them, and compiles for Node. */

@@ -3,15 +3,13 @@
  *
  * It runs in this process, so that signals and Ctrl-C reach it alone, and needs nothing of a shell.
  */
-import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { isUpToDate } from "./up-to-date.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAM = join(root, "dist", "main.js");
-/** The files and folders that the build reads. */
-const SOURCES = ["src", "package-lock.json", "scripts/build.mjs"];
 /** The options that npm takes for its own, unless `--` stands before them. */
 const OPTIONS = [
   "upstream",
@@ -38,20 +36,8 @@ if (swallowed.length > 0) {
   console.error(`sidesocket: npm took ${given} for itself: put -- before the options (npm start -- ${given} …)`);
   process.exit(2);
 }
-if (lastChange(SOURCES) >= lastChange(["dist/main.js"])) {
+if (!isUpToDate("dist/main.js")) {
   const { buildCommandLine } = await import("./build.mjs");
   await buildCommandLine();
 }
 await import(pathToFileURL(PROGRAM).href);
-
-/** The time of the last change of files, of those in folders, and of the folders, where files come and go. */
-function lastChange(paths) {
-  let last = 0;
-  for (const path of paths) {
-    const found = statSync(join(root, path), { throwIfNoEntry: false });
-    if (found === undefined) continue;
-    const within = found.isDirectory() ? readdirSync(join(root, path), { recursive: true }) : [];
-    last = Math.max(last, found.mtimeMs, ...within.map((file) => statSync(join(root, path, file)).mtimeMs));
-  }
-  return last;
-}

@@ -14,7 +14,7 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { denoPath, installOnce } from "./deno.mjs";
-import { compile, endGroup } from "./programs.mjs";
+import { compile, endGroup, refreshDist } from "./programs.mjs";
 
 /** The limit of a whole file: tests have bounds of their own, and this catches what they forgot. Long forms need more. */
 const FILE_LIMIT_S = 180;
@@ -55,6 +55,8 @@ if (node === undefined && runtimes.includes("node")) {
 const files = testFiles("test").filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 if (files.some((file) => file.startsWith("test/real/")) && hasNpm) installOnce("test/real");
 if (runtimes.includes("node")) await compile(node);
+// A page of test/real loads the client from dist/, whatever runs the test.
+else if (files.some((file) => file.startsWith("test/real/")) && node !== undefined) await refreshDist(node);
 const deno = runtimes.includes("deno") ? denoPath() : "";
 
 const scratch = mkdtempSync(join(tmpdir(), "sidesocket-tests-"));

@@ -1,9 +1,11 @@
 /** `npm start`: the command line from a checkout, which compiles nothing that has not changed. */
 import assert from "node:assert/strict";
-import { readFile, stat } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { optionLines } from "../../src/config/commandline.ts";
 import { version } from "../../src/version.ts";
 import { lacks } from "../real/programs.ts";
@@ -23,6 +25,27 @@ test("a start whose sources have not changed compiles nothing", { skip }, async 
   const before = await stat(built);
   assert.equal((await start()).stdout, `${version}\n`);
   assert.equal((await stat(built)).mtimeMs, before.mtimeMs);
+});
+
+test("a build is up to date until a source changes, and not if it is not there", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "sidesocket-start-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const made of ["scripts", "src/core", "dist"]) await mkdir(join(folder, made), { recursive: true });
+  const script = join(folder, "scripts", "up-to-date.mjs");
+  await copyFile(join(root, "scripts", "up-to-date.mjs"), script);
+  const { isUpToDate } = (await import(pathToFileURL(script).href)) as { isUpToDate(built: string): boolean };
+  const at = (seconds: number, ...paths: readonly string[]) =>
+    Promise.all(paths.map((path) => utimes(join(folder, path), seconds, seconds)));
+  assert.equal(isUpToDate("dist/index.js"), false);
+  for (const file of ["src/core/a.ts", "tsconfig.json", "dist/index.js"]) await writeFile(join(folder, file), "");
+  await at(1_000, "src", "src/core", "src/core/a.ts", "tsconfig.json");
+  await at(2_000, "dist/index.js");
+  assert.equal(isUpToDate("dist/index.js"), true);
+  for (const changed of ["src/core/a.ts", "src/core", "tsconfig.json"]) {
+    await at(2_000, changed);
+    assert.equal(isUpToDate("dist/index.js"), false, changed);
+    await at(1_000, changed);
+  }
 });
 
 test("options that npm has taken for its own are named, with the cure", { skip }, async () => {
