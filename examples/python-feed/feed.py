@@ -54,6 +54,8 @@ def open_feed(path):
     return file, cursor
 
 
+if len(sys.argv) < 2:
+    sys.exit("give it the file to append to, and if you like the number of messages: feed.py FILE [COUNT]")
 file, cursor = open_feed(sys.argv[1])
 left = int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize
 while left > 0:

@@ -29,7 +29,7 @@ export function operationOf(frame: Body, type: "subscribe" | "start" = "subscrib
   const payload = memberOf(json, "payload");
   if (stringIn(json, "type") !== type || payload === undefined) throw new InvalidMessage("shape", usage);
   if (kindOf(payload.text, payload.root) !== "object")
-    throw new InvalidMessage("shape", "a GraphQL request is an object");
+    throw new InvalidMessage("shape", "a GraphQL request is an object: send those of a batch one by one");
   const seen = new Set<string>();
   for (const { key, value } of members(payload.text, payload.root)) {
     if (seen.has(key)) throw new InvalidMessage("shape", `"${key}" occurs twice`);
