@@ -10,11 +10,13 @@ export interface Traffic {
   readonly read: number;
   /** Bytes read when the last frame was complete: what came since is part of a frame that is still arriving. */
   readonly framed: number;
+  /** When the last frame was complete that took several reads: what was sent after it has waited behind it. */
+  readonly longFrameEndedAt: number;
   /** Changes whenever the operating system takes bytes. */
   readonly sent: number;
 }
 
-export const NO_TRAFFIC: Traffic = { read: 0, framed: 0, sent: 0 };
+export const NO_TRAFFIC: Traffic = { read: 0, framed: 0, longFrameEndedAt: Number.NEGATIVE_INFINITY, sent: 0 };
 
 /**
  * - `ping`: the peer's WebSocket endpoint must send a pong.
@@ -45,8 +47,6 @@ interface HeartbeatRung {
   readonly awaitsReply: boolean;
   /** The bytes read when the rung last looked. */
   readonly seen: number;
-  /** True if a frame was arriving then, behind which the reply may have waited. */
-  readonly midFrame: boolean;
 }
 
 interface SilenceRung {
@@ -84,7 +84,7 @@ function idlePing({ ping }: Keepalive, now: number, proof?: string): PingRung {
 }
 
 function idleHeartbeat(every: number, now: number): HeartbeatRung {
-  return { due: now + every, awaitsReply: false, seen: 0, midFrame: false };
+  return { due: now + every, awaitsReply: false, seen: 0 };
 }
 
 /** @param lastActivityAt when the peer last sent a frame or a ping on this connection */
@@ -132,11 +132,11 @@ export function withPong(ladder: Ladder, keepalive: Keepalive, now: number, proo
 export function withHeartbeatSent(
   ladder: Ladder,
   { every, expect, within }: Heartbeat,
-  { read, framed }: Traffic,
+  { read }: Traffic,
   now: number,
 ): Ladder {
   const due = now + (expect ? within : every);
-  return { ...ladder, heartbeat: { due, awaitsReply: expect !== undefined, seen: read, midFrame: read > framed } };
+  return { ...ladder, heartbeat: { due, awaitsReply: expect !== undefined, seen: read } };
 }
 
 export function withHeartbeatReply(ladder: Ladder, { every }: Heartbeat, now: number): Ladder {
@@ -154,14 +154,14 @@ export function withHeartbeatInterval(ladder: Ladder, { every }: Heartbeat, now:
 /**
  * The ladder with a new deadline for the rung that is due, if bytes have moved since it last looked; otherwise
  * undefined, and the peer is dead. Any byte keeps the ping from blaming the peer. The others await a frame, so that
- * pongs and the frames of others do not count, but only the bytes of a frame that is still arriving; for the heartbeat
- * also those of one that has ended since, because the reply that waited behind it may be the next frame.
+ * pongs and the frames of others do not count, but only the bytes of a frame that is still arriving. The reply to a
+ * heartbeat may be the next frame behind a long one, and has its time from the end of that.
  */
 export function withBytesMoved(
   ladder: Ladder,
   { rung }: Due,
   keepalive: Keepalive,
-  { read, framed, sent }: Traffic,
+  { read, framed, longFrameEndedAt, sent }: Traffic,
   now: number,
 ): Ladder | undefined {
   const { ping, heartbeat } = ladder;
@@ -171,10 +171,8 @@ export function withBytesMoved(
   }
   const isArriving = read > Math.max(framed, ladder[rung].seen);
   if (rung === "silence") return isArriving ? { ...ladder, silence: { from: now, seen: read } } : undefined;
-  const hasEnded = heartbeat.midFrame && framed > heartbeat.seen;
-  if (!isArriving && !hasEnded) return undefined;
-  const due = now + rungTimeoutMs(rung, keepalive);
-  return { ...ladder, heartbeat: { ...heartbeat, due, seen: read, midFrame: read > framed } };
+  const due = (isArriving ? now : longFrameEndedAt) + rungTimeoutMs(rung, keepalive);
+  return due > now ? { ...ladder, heartbeat: { ...heartbeat, due, seen: read } } : undefined;
 }
 
 /** How long the rung waits for the peer, in milliseconds. */

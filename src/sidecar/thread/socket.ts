@@ -7,7 +7,7 @@ import pTimeout from "p-timeout";
 import { type ClientOptions, WebSocket } from "ws";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { Disconnect } from "../../core/connection/disconnect.ts";
-import type { Traffic } from "../../core/connection/liveness.ts";
+import { NO_TRAFFIC, type Traffic } from "../../core/connection/liveness.ts";
 import type { UpgradeCookies } from "../../core/connection/upgrade-cookies.ts";
 import { localSocketOf } from "../../local-socket.ts";
 import { hostOf, type Network, startTls } from "../../net/connect.ts";
@@ -116,6 +116,8 @@ const FRAME_BYTES = 128;
 const CHUNKS = 16_384;
 /** The pieces of a frame that are read as they come. */
 const FEW_CHUNKS = 1_024;
+/** The pieces of a frame behind which others have waited: one that is merely cut by the end of a read has two. */
+const LONG_CHUNKS = 4;
 /** The longest pause between two pieces of a frame, in milliseconds: so {@link CHUNKS} take at least 15 minutes. */
 const GATHER_MAX_MS = 100;
 
@@ -208,6 +210,7 @@ export function openSocket(
   let corked = false;
   let read = 0;
   let framed = 0;
+  let { longFrameEndedAt } = NO_TRAFFIC;
 
   /** Collects the frames of one turn of the event loop, so that they leave in one system call. */
   const corkForTurn = (): void => {
@@ -303,6 +306,7 @@ export function openSocket(
   });
   ws.on("message", (data: Buffer, isBinary: boolean) => {
     framed = read;
+    if (chunks >= LONG_CHUNKS) longFrameEndedAt = performance.now();
     chunks = 0;
     takeTurns(data.length);
     if (isBinary) events.frame(owned(data));
@@ -347,7 +351,7 @@ export function openSocket(
       return ws.bufferedAmount;
     },
     get traffic() {
-      return tcp && { read, framed, sent: sentBy(tcp) };
+      return tcp && { read, framed, longFrameEndedAt, sent: sentBy(tcp) };
     },
     get closedBy() {
       return closedBy;

@@ -45,7 +45,7 @@ const beaten = {
     hasTraffic: true,
     ladder: {
       ping: { due: 16_000, proof: undefined, awaits: undefined, seen: 0 },
-      heartbeat: { due: 3_500, awaitsReply: true, seen: 0, midFrame: false },
+      heartbeat: { due: 3_500, awaitsReply: true, seen: 0 },
       silence: { from: 0, seen: 0 },
     },
   },

@@ -33,7 +33,11 @@ export default {
       "read > Math.max(framed, ladder[rung].seen)",
       "read > Math.min(read, ladder[rung].seen)",
     ],
-    ["the end of a frame leaves its follower no time", "!isArriving && !hasEnded", "!isArriving"],
-    ["the end of any frame postpones the heartbeat", "heartbeat.midFrame && framed", "framed"],
+    [
+      "the end of a frame leaves its follower no time",
+      "(isArriving ? now : longFrameEndedAt)",
+      "(isArriving ? now : 0)",
+    ],
+    ["any long frame postpones the heartbeat", "return due > now ?", "return longFrameEndedAt > 0 || due > now ?"],
   ],
 };

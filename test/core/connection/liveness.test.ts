@@ -125,15 +125,22 @@ test("a peer whose bytes are arriving is never given up, and once they stop it i
   }
 });
 
-test("a reply that waited behind a frame has a whole deadline from the end of that frame, once", () => {
+test("a reply that waited behind a long frame has a whole deadline from the end of that frame", () => {
   const model = readyWith({ heartbeat });
   for (let n = 0; n < 3; n++) receive(model);
   const read = model.traffic.read + 1;
-  model.traffic = { ...model.traffic, read, framed: read };
+  model.traffic = { ...model.traffic, read, framed: read, longFrameEndedAt: model.now + 1_900 };
   model.fire();
   assert.equal(model.phase, "ready", "the frame has ended just before the deadline");
   model.traffic = { ...model.traffic, read: read + 1, framed: read + 1 };
-  assert.equal(detectionMs(model), 2_000, "another frame that is not the reply is no excuse");
+  assert.equal(detectionMs(model), 1_900, "another frame that is not the reply is no excuse");
+});
+
+test("a long frame that has ended before the heartbeat was sent is no excuse for its reply", () => {
+  const model = readyWith({ heartbeat });
+  model.traffic = { ...model.traffic, read: 9, framed: 9, longFrameEndedAt: model.now };
+  model.fire();
+  assert.equal(detectionMs(model), 2_000);
 });
 
 test("only bytes of an unfinished frame postpone the heartbeat and the silence: pongs and other frames do not", () => {

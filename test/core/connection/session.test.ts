@@ -29,7 +29,7 @@ const context = {
   canResume: false,
   settings: beating,
 };
-const resting = { due: NOW + 7_000, awaitsReply: false, seen: 0, midFrame: false };
+const resting = { due: NOW + 7_000, awaitsReply: false, seen: 0 };
 const idle: Ladder["ping"] = { due: NOW, proof: undefined, awaits: undefined, seen: 0 };
 const later = { ...idle, due: NOW + 9_000 };
 
