@@ -5,10 +5,11 @@ export default {
     ["the report is not printed", "  printReport(report);\n", ""],
     [
       "the last lines are not flushed",
-      'left behind\\n");\n  await errorLines.flushed(LAST_LINES_WITHIN_MS);',
-      'left behind\\n");',
+      "Promise.all([errorLines.flushed(LAST_LINES_WITHIN_MS), ",
+      "Promise.all([",
       { tests: ["test/exit/bounds"] },
     ],
+    ["the last spans stay behind", ", flushSpans(LAST_SPANS_WITHIN_MS)]", "]", { tests: ["test/contract/traces"] }],
     ["an uncaught error bypasses the exit", "endOnFaults(service);", "", { tests: ["test/exit/faults"] }],
     [
       "a thread that stays keeps the process alive",

@@ -36,7 +36,7 @@ import { Questions } from "./questions.ts";
 import { ReportedState } from "./reported-state.ts";
 import { type OpenStream, StreamedReplies, type StreamedRequest, type StreamReader } from "./streamed-replies.ts";
 import { UpstreamSubscriptions } from "./subscriptions.ts";
-import { type SidecarThread, THREAD_GRACE_MS, type ThreadClient } from "./supervised-thread.ts";
+import type { SidecarThread, ThreadClient } from "./supervised-thread.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
 import { type Cancelled, ThreadConfirmations } from "./thread-confirmations.ts";
 import { UpstreamCounts } from "./upstream-counts.ts";
@@ -44,6 +44,12 @@ import { Waiters } from "./waiters.ts";
 
 /** The number of callers that may always wait for the thread, however few requests may be in flight. */
 const CALLERS_AT_LEAST = 1_024;
+
+/**
+ * How long the thread may take to report the outcome of a request whose time is over, in milliseconds. It knows if the
+ * message was sent and what was heard since, the host does not; a message of some megabytes keeps it busy for as long.
+ */
+const OUTCOME_GRACE_MS = 250;
 
 /** The terms of every request or reply of a caller. */
 interface OutgoingTerms {
@@ -311,7 +317,7 @@ export class UpstreamClient implements ThreadClient {
       };
       signal?.addEventListener("abort", leave, { once: true });
       // The thread settles it at its deadline, knowing whether it was sent; the host does only if the thread cannot.
-      this.#waiters.add(seq, { settle, until: deadline + THREAD_GRACE_MS });
+      this.#waiters.add(seq, { settle, until: deadline + OUTCOME_GRACE_MS });
       const alone = this.#waiters.size === 1;
       this.#thread.post(messageOf(seq, deadline), alone);
     });
@@ -329,7 +335,7 @@ export class UpstreamClient implements ThreadClient {
     const refusal =
       this.#refusal ?? this.down ?? this.#tooManyCallers() ?? congested ?? this.#noMemory(request.body.length);
     if (refusal) return this.#refused(refusal, request.trace);
-    return this.#streams.open(this.#waiters.draw(), request, THREAD_GRACE_MS, reader);
+    return this.#streams.open(this.#waiters.draw(), request, OUTCOME_GRACE_MS, reader);
   }
 
   /** Counts a call that was refused at once. */
