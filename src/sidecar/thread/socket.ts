@@ -212,18 +212,26 @@ export function openSocket(
   let framed = 0;
   let { longFrameEndedAt } = NO_TRAFFIC;
 
-  /** Collects the frames of one turn of the event loop, so that they leave in one system call. */
+  /** The frames that were written in this turn of the event loop, and in the last turn that had any. */
+  let written = 0;
+  let writtenBefore = 1;
+  const endTurn = (): void => {
+    writtenBefore = written;
+    written = 0;
+    if (!corked) return;
+    corked = false;
+    // The process may have been stopped since the frames were written, and another may own the upstream by now.
+    if (mayWrite()) tcp?.uncork();
+    else fail({ reason: "resigned", detail: OVERTAKEN });
+  };
+
+  /** Collects the frames of one turn, so that they leave in one system call; one that is alone leaves at once. */
   const corkForTurn = (): void => {
-    if (corked || !tcp) return;
+    if (!tcp) return;
+    if (written++ === 0) process.nextTick(endTurn);
+    if (corked || (written === 1 && writtenBefore === 1)) return;
     corked = true;
-    const socket = tcp;
-    socket.cork();
-    process.nextTick(() => {
-      corked = false;
-      // The process may have been stopped since the frames were written, and another may own the upstream by now.
-      if (mayWrite()) socket.uncork();
-      else fail({ reason: "resigned", detail: OVERTAKEN });
-    });
+    tcp.cork();
   };
 
   /** False for an attempt, and for one that was broken: it has no socket, and ws would throw. */
