@@ -20,8 +20,11 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/alarm.ts",
   "sidecar/patient-timer.ts",
   "sidecar/event-loop-lag.ts",
+  "sidecar/hidden-message.ts",
   "sidecar/instance-name.ts",
+  "sidecar/line-slips.ts",
   "sidecar/new-epoch.ts",
+  "sidecar/slip-place.ts",
   "sidecar/turns.ts",
   "sidecar/upstream-numbers.ts",
 ];
@@ -164,7 +167,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["runtime/"],
-      to: ["runtime/", "sidecar/thread/worker.ts", "net/"],
+      to: ["runtime/", "sidecar/hidden-message.ts", "sidecar/thread/worker.ts", "net/"],
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },

@@ -4,6 +4,7 @@
 /** @ts-ignore Types of Node are optional. */
 import type { MessagePort } from "node:worker_threads";
 import type { Failure } from "../errors.ts";
+import { PLACE_BYTES } from "./slip-place.ts";
 
 /**
  * A blocking caller's own way to the thread: a port, and words in shared memory on which the caller sleeps. Can be
@@ -13,7 +14,7 @@ export interface Line {
   /** The upstream, by the name that the thread has for it. */
   readonly upstream: string;
   readonly id: number;
-  /** {@link Word}s, 32 bits each. */
+  /** {@link Word}s, 32 bits each, and the line's slips. */
   readonly words: SharedArrayBuffer;
   /**
    * The port to which the host posts a {@link Supply} for each new thread, and from which it takes orders. Nobody ever
@@ -60,7 +61,8 @@ export const Word = {
   beat: 4,
 } as const;
 
-const WORDS = 5;
+/** The bytes of the words, and of some for those to come. The places of the two slips follow. */
+export const SLIPS_AT = 32;
 export const BEAT_MS = 100;
 /** A sleeper wakes at least this often, to see whether the other side still turns. */
 export const SLICE_MS = 250;
@@ -88,7 +90,7 @@ export class BeatWatch {
 }
 
 export function newWords(): SharedArrayBuffer {
-  return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(SLIPS_AT + 2 * PLACE_BYTES);
 }
 
 export function ring(words: Int32Array): void {

@@ -9,6 +9,7 @@ import type { Rule } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { MessageBatch } from "../batching.ts";
 import type { FromThread, NoPage, ToThread } from "../contract.ts";
+import { type HiddenMessage, hidden, shown } from "../hidden-message.ts";
 import {
   BeatWatch,
   end,
@@ -21,6 +22,7 @@ import {
   type Supply,
   Word,
 } from "../line.ts";
+import { LineSlips } from "../line-slips.ts";
 import { packToThread, type RowFromThread, unpackFromThread } from "../message-codec.ts";
 import { UpstreamNumbers } from "../upstream-numbers.ts";
 
@@ -56,6 +58,7 @@ export interface BlockingRead {
 export class BlockingCaller {
   readonly #line: Line;
   readonly #words: Int32Array;
+  readonly #slips: LineSlips;
   readonly #beside: HostBeside | undefined;
   #port: MessagePort | undefined;
   /** The number of the thread that the port leads to; 0 before the first. */
@@ -67,6 +70,7 @@ export class BlockingCaller {
   constructor(line: Line, beside?: HostBeside) {
     this.#line = line;
     this.#words = new Int32Array(line.words);
+    this.#slips = new LineSlips(line);
     this.#beside = beside;
     this.#lastSeq = firstNumber(line.id);
     // Read only when the caller wants to: the port must not keep its program alive.
@@ -224,7 +228,7 @@ export class BlockingCaller {
     for (;;) {
       const bell = Atomics.load(this.#words, Word.bell);
       if (Atomics.load(this.#words, Word.closed) === 1) return closed;
-      this.#takeSupply();
+      if (Atomics.load(this.#words, Word.opened) > this.#thread) this.#takeSupply();
       if (Atomics.load(this.#words, Word.ended) < this.#thread) return this.#thread;
       const now = performance.now();
       if (this.#beside) return restarting("it needs a turn of this thread's event loop: await something");
@@ -242,24 +246,29 @@ export class BlockingCaller {
         continue;
       }
       this.#port?.close();
+      this.#slips.clear();
       this.#port = message.port;
       this.#thread = message.thread;
     }
   }
 
   #post(message: ToThread): void {
+    const at = performance.now();
+    const slip = this.#slips.putRequest(message, at);
     const row: unknown[] = [];
-    packByName(message, row, []);
-    this.#port?.postMessage({ at: performance.now(), row });
+    if (slip === undefined) packByName(message, row, []);
+    this.#port?.postMessage(slip ?? hidden({ at, row }));
   }
 
   /** Looks for the reply to this request. Those of earlier ones, which came late, are dropped. */
   #take(seq: number): Reply | undefined {
+    const slip = this.#slips.takeReply();
+    if (slip?.seq === seq) return slip;
     let reply: Reply | undefined;
     while (this.#port && !reply) {
       const found = receiveMessageOnPort(this.#port);
       if (!found) break;
-      const { row } = (found as { readonly message: MessageBatch<RowFromThread> }).message;
+      const { row } = shown((found as { readonly message: HiddenMessage<MessageBatch<RowFromThread>> }).message);
       unpackFromThread(row, UNNUMBERED, (message) => {
         const isReply = message.type === "settled" || message.type === "page" || message.type === "unsubscribed";
         if (isReply && message.seq === seq) reply = message;

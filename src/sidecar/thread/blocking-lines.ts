@@ -3,11 +3,15 @@
 import type { MessagePort } from "node:worker_threads";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ToThread } from "../contract.ts";
+import { type HiddenMessage, hidden, shown } from "../hidden-message.ts";
 import { BEAT_MS, end, lineOf, ring, Word } from "../line.ts";
-import { packFromThread, type RowToThread, type Transferred } from "../message-codec.ts";
+import { LineSlips } from "../line-slips.ts";
+import { packFromThread, packToThread, type RowToThread, type Transferred } from "../message-codec.ts";
 import { UpstreamNumbers } from "../upstream-numbers.ts";
 
-const packByName = packFromThread(new UpstreamNumbers());
+const UNNUMBERED = new UpstreamNumbers();
+const packByName = packFromThread(UNNUMBERED);
+const packSlip = packToThread(UNNUMBERED);
 
 type OpenLine = Extract<ToThread, { type: "line" }>;
 
@@ -18,6 +22,7 @@ interface ThreadLine {
   readonly port: MessagePort;
   readonly words: Int32Array;
   readonly outbox: Outbox<FromThread>;
+  readonly slips: LineSlips;
   /** The number of its last request, the only one that may be in flight. */
   last: number | undefined;
 }
@@ -47,7 +52,7 @@ export class ThreadLines {
     const words = new Int32Array(shared);
     const bell = {
       postMessage: (message: unknown, transfer?: readonly Transferred[]) => {
-        port.postMessage(message, transfer);
+        port.postMessage(hidden(message), transfer);
         ring(words);
       },
     };
@@ -57,13 +62,17 @@ export class ThreadLines {
       port,
       words,
       outbox: new Outbox(bell, this.#env.now, packByName),
+      slips: new LineSlips({ upstream, words: shared }),
       last: undefined,
     };
     const receive = this.#env.receiver((message) => {
       if ("seq" in message) line.last = message.seq;
       this.#env.handle(message);
     });
-    port.on("message", receive);
+    port.on("message", (message: HiddenMessage<MessageBatch<RowToThread>> | number) => {
+      const batch = typeof message === "number" ? batchOf(line.slips, message) : shown(message);
+      if (batch) receive(batch);
+    });
     port.on("close", () => this.close(id));
     this.#lines.set(id, line);
     this.#beats ??= setInterval(() => this.#beat(), BEAT_MS);
@@ -89,6 +98,10 @@ export class ThreadLines {
     if (id === 0) return false;
     const line = this.#lines.get(id);
     if (!line) return true;
+    if (line.slips.putReply(message)) {
+      ring(line.words);
+      return true;
+    }
     // One request at a time: nothing else is on its way to this caller.
     line.outbox.push(message, true);
     line.outbox.flush();
@@ -98,4 +111,13 @@ export class ThreadLines {
   #beat(): void {
     for (const { words } of this.#lines.values()) Atomics.add(words, Word.beat, 1);
   }
+}
+
+/** The slip of a request, as the port would have brought it. */
+function batchOf(slips: LineSlips, seq: number): MessageBatch<RowToThread> | undefined {
+  const slip = slips.takeRequest(seq);
+  if (!slip) return undefined;
+  const row: RowToThread[number][] = [];
+  packSlip(slip.request, row, []);
+  return { at: slip.at, row };
 }
