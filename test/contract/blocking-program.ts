@@ -4,6 +4,7 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { Sidecar, SidesocketError, type SubscriptionOrder } from "../../src/index.ts";
 import { attach, type BlockingUpstream } from "../../src/sync.ts";
+import { until } from "../support/until.ts";
 
 const call = (method: string, params: unknown = [], id: unknown = 1) =>
   JSON.stringify({ jsonrpc: "2.0", id, method, params });
@@ -48,6 +49,34 @@ async function inThread(sidecar: Sidecar, task: string, argument: number | strin
     worker.once("message", resolve);
     worker.once("error", reject);
   });
+}
+
+/** A Web Worker, as Deno has it: its types are not among Node's. */
+interface WebWorker {
+  onmessage: (event: { readonly data: unknown }) => void;
+  onerror: (event: { readonly message: string; preventDefault(): void }) => void;
+  postMessage(message: unknown, transfer: readonly unknown[]): void;
+  terminate(): void;
+}
+
+/** Runs the Web Worker beside this file with a line of this sidecar: resolves with it, and with what it posts. */
+async function inWebWorker(sidecar: Sidecar, name: string, calls: number) {
+  const { Worker: Web } = globalThis as unknown as {
+    readonly Worker: new (file: URL, options: { readonly type: "module" }) => WebWorker;
+  };
+  const worker = new Web(new URL("blocking-web-worker.ts", import.meta.url), { type: "module" });
+  const line = sidecar.line();
+  const posted = new Promise<unknown>((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+  });
+  worker.postMessage({ line, name, calls, ends: name }, [line.supply]);
+  const seen = await posted;
+  if (name === "by terminate()") worker.terminate();
+  return { worker, seen };
 }
 
 const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
@@ -95,6 +124,24 @@ const scenarios: Readonly<Record<string, (job: Job) => Promise<unknown>>> = {
     const threads = Array.from({ length: 4 }, () => inThread(sidecar, "calls", calls));
     const own = swapped(sidecar, "host", 50);
     return { threads: await Promise.all(threads), own };
+  },
+
+  async webWorkers({ url, calls }) {
+    await using sidecar = await Sidecar.start({ url });
+    const ends = ["by close()", "by itself", "by terminate()"];
+    const threads = ends.map((name) => inWebWorker(sidecar, name, calls));
+    const own = swapped(sidecar, "host", 50);
+    const ended = await Promise.all(threads);
+    // One line is the host's own: there is room for all others only once those of the workers were given back.
+    const free = 255;
+    let made = 0;
+    await until(() => {
+      while (made < free && !("code" in failureOf(() => sidecar.line()))) made++;
+      return made === free;
+    });
+    // One that listens would hold the program.
+    for (const { worker } of ended) worker.terminate();
+    return { threads: ended.map(({ seen }) => seen), own };
   },
 
   async full({ url }) {

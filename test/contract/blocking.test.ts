@@ -130,6 +130,15 @@ test("threads that were given lines share one connection, and each gets its own 
   assert.equal(upstream.texts.length, 4 * 500 + 50);
 });
 
+const skip = runtime === "node" && "Node has no Web Workers";
+test("Web Workers that were posted lines get their own replies, and give the lines back", { skip }, async (t) => {
+  const upstream = await startUpstream({ t });
+  const seen = await scenario<object>(t, "webWorkers", { url: upstream.url, calls: 200 });
+  const thread = { swapped: 0, large: 300_000 };
+  assert.deepEqual(seen, { threads: [thread, thread, thread], own: 0 });
+  assert.equal(upstream.connections.length, 1);
+});
+
 test("limits.in_flight counts the calls of lines", async (t) => {
   const upstream = await startUpstream({ t });
   const seen = await scenario<{ failed: Failed; next: string }>(t, "full", { url: upstream.url });
