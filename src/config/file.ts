@@ -7,6 +7,7 @@ import { expand } from "./environment.ts";
 import type { Path, Problem } from "./problems.ts";
 import { ConfigError, dotted } from "./problems.ts";
 
+const CIRCULAR = "this alias lies within its own anchor: write out what it is to mean";
 const NO_ANCHOR = "this alias has no anchor (quote a string that starts with *)";
 
 /** Variables that the yaml package itself reads: Deno must permit them if there is a file. */
@@ -62,8 +63,10 @@ export function parseConfigFile(text: string, name: string, env: Environment): C
       if (isScalar(key) && key.value === "__proto__")
         problems.push(`${at(startOf(key))}: __proto__ is not allowed as a key`);
     },
-    Alias(_, alias) {
-      if (alias.resolve(document) === undefined) problems.push(`${at(startOf(alias))}: ${NO_ANCHOR}`);
+    Alias(_, alias, parents) {
+      const meant = alias.resolve(document);
+      if (meant === undefined) problems.push(`${at(startOf(alias))}: ${NO_ANCHOR}`);
+      else if (parents.includes(meant)) problems.push(`${at(startOf(alias))}: ${CIRCULAR}`);
     },
     Scalar(part, scalar, parents) {
       if (part === "key" || typeof scalar.value !== "string") return;
@@ -104,8 +107,8 @@ function toPlain(document: Document, name: string): Record<string, unknown> {
   try {
     return document.toJS() as Record<string, unknown>;
   } catch (cause) {
-    // Only aliases can fail here: exponential ones, or one inside its own anchor.
-    throw new ConfigError(`${name}: has too many or circular aliases`, { cause });
+    // Only aliases can fail here: exponential ones.
+    throw new ConfigError(`${name}: has too many aliases`, { cause });
   }
 }
 
