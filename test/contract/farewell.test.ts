@@ -89,3 +89,32 @@ test("a connection says its farewell before its close frame, if it was ready, an
   assert.equal(forced, false);
   assert.ok(close && close.ms >= 490, `the silent one has half of the time: ${close?.ms} ms`);
 });
+
+test("a session of WAMP is left with one goodbye, whichever side says it first", async (t) => {
+  const [HELLO, WELCOME, GOODBYE] = [1, 2, 6];
+  const upstream = await startUpstream({
+    t,
+    subprotocol: ([offered]) => offered,
+    onMessage(message, connection) {
+      const [kind, , why] = JSON.parse(String(message));
+      if (kind === HELLO) connection.send([WELCOME, connection.number, {}]);
+      // A router that leaves its socket open: whatever is said after the goodbyes would be seen.
+      if (kind === GOODBYE && why === "wamp.close.close_realm")
+        connection.send([GOODBYE, {}, "wamp.close.goodbye_and_out"]);
+    },
+  });
+  const product = await startProduct({ t, config: { upstreams: { router: { url: upstream.url, protocol: "wamp" } } } });
+  await product.ready();
+  const [first] = upstream.connections;
+  assert.ok(first);
+  first.send([GOODBYE, {}, "wamp.close.system_shutdown"]);
+  await upstream.until(() => first.closed, { what: "the end of the first connection" });
+  await product.stop();
+  const goodbyes = ({ texts }: UpstreamConnection) => texts.slice(1).map((text) => JSON.parse(text));
+  assert.deepEqual(upstream.connections.map(goodbyes), [
+    [[GOODBYE, {}, "wamp.close.goodbye_and_out"]],
+    [[GOODBYE, {}, "wamp.close.close_realm"]],
+  ]);
+  for (const { closed } of upstream.connections) assert.equal(closed?.code, 1001);
+  assert.equal(product.report().forced, false);
+});

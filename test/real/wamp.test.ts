@@ -80,4 +80,13 @@ test("calls, events, publications and a procedure of one's own, through a restar
   router = await startRouter(port);
   await until(() => isActive(2), { what: "the subscription on the next connection" });
   assert.equal((await ask("default", add))[0], 200);
+
+  await product.ready();
+  await product.stop();
+  const goodbyes = await router.until(() => {
+    const all = router.output().match(/^\[6,.*$/gm);
+    return (all?.length ?? 0) >= 2 && all;
+  });
+  assert.deepEqual(goodbyes, new Array(2).fill('[6,{},"wamp.close.close_realm"]'), "of both that had joined");
+  assert.equal(product.report().forced, false);
 });

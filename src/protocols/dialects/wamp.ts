@@ -5,7 +5,7 @@ import { type Condition, matchesFrame } from "../condition.ts";
 import type { Dialect } from "../dialect.ts";
 import { json } from "../json.ts";
 import { withLoneFrames } from "../lone-frame.ts";
-import { DRAIN_MS, type Expectation, type GreetingStep, STEP_MS } from "../preset.ts";
+import { DRAIN_MS, type Expectation, FAREWELL_STEP_MS, type GreetingStep, STEP_MS } from "../preset.ts";
 import { InvalidMessage, type Protocol } from "../protocol.ts";
 
 /** Kinds of messages: the first element of each. */
@@ -29,6 +29,11 @@ const kind = (...kinds: readonly number[]): Condition => ({ any: kinds.map((one)
 
 const unacknowledged: Condition = { ...kind(PUBLISH), not: { match: { "/2/acknowledge": true } } };
 
+/** The answer to a GOODBYE, as the specification names it and as its drafts did. */
+const LEFT = ["wamp.close.goodbye_and_out", "wamp.error.goodbye_and_out"];
+
+const parting: Condition = { ...kind(GOODBYE), not: { any: LEFT.map((reason) => ({ match: { "/2": reason } })) } };
+
 const ROLES = {
   caller: { features: { progressive_call_results: true } },
   callee: {},
@@ -38,7 +43,7 @@ const ROLES = {
 
 /**
  * An invocation is a message; its YIELD or ERROR carries the router's id, and goes out as it is
- * written. A router that says goodbye gets its answer, and then ends the connection.
+ * written. The side that says goodbye first gets an answer, and then the session is over.
  */
 export const wamp: Dialect<"realm" | "user" | "password"> = {
   purpose: "WAMP 2 routers, such as Crossbar.io",
@@ -88,12 +93,13 @@ export const wamp: Dialect<"realm" | "user" | "password"> = {
       refuses: (reply) => matchesFrame(reply, kind(ERROR)),
     };
     return {
-      protocol: withAnswers(withLoneFrames(requests), [
-        { when: kind(GOODBYE), send: [GOODBYE, {}, "wamp.close.goodbye_and_out"], keep: true },
-      ]),
+      protocol: withAnswers(withLoneFrames(requests), [{ when: parting, send: [GOODBYE, {}, LEFT[0]], keep: true }]),
       subprotocols: ["wamp.2.json"],
       greeting: greeting(realm, user, password),
-      rotate: { on: kind(GOODBYE), drain: DRAIN_MS },
+      farewell: [
+        { send: [GOODBYE, {}, "wamp.close.close_realm"], expect: { ...kind(GOODBYE), within: FAREWELL_STEP_MS } },
+      ],
+      rotate: { on: kind(GOODBYE), drain: DRAIN_MS, endsSession: true },
     };
   },
 };

@@ -120,6 +120,8 @@ export class Connection {
   readonly #activity = new PeerActivity();
   readonly #ticks: ConnectionTicks;
   readonly #farewells: Farewells;
+  /** The connections whose session the upstream has ended, and which are open still. */
+  readonly #sessionEnded = new Set<number>();
   #rotation: Rotation = newRotation;
   /** The timers of the current session and of its successor, which swap when the successor takes over. */
   #timer = this.#newTimer();
@@ -184,8 +186,12 @@ export class Connection {
     this.#advance({ type: "renew", detail });
   }
 
-  /** Replaces this connection once a new one is ready. */
-  rotate(connection: number): void {
+  /**
+   * Replaces this connection once a new one is ready.
+   * @param endsSession true if the upstream has ended the session on it, and wants no farewell
+   */
+  rotate(connection: number, endsSession: boolean): void {
+    if (endsSession) this.#sessionEnded.add(connection);
     this.#advance({ type: "rotate", connection });
   }
 
@@ -223,7 +229,8 @@ export class Connection {
 
   /** Closes a connection, after the farewell if that has begun, or is to be said and cannot be mistaken. */
   #leave(connection: number, code: number, withinMs: number, withFarewell = false): void {
-    const says = (withFarewell && !this.#events.owesNext(connection)) || this.#farewells.has(connection);
+    const begins = withFarewell && !this.#sessionEnded.has(connection) && !this.#events.owesNext(connection);
+    const says = begins || this.#farewells.has(connection);
     if (says) this.#farewells.begin(connection, this.#sockets.farewellOf(connection), code, withinMs);
     else this.#sockets.close(connection, code, withinMs);
   }
@@ -631,6 +638,7 @@ export class Connection {
     this.#captures.onEnded(connection);
     this.#ticks.stop(connection);
     this.#farewells.end(connection);
+    this.#sessionEnded.delete(connection);
     this.#env.states?.end(connection);
     this.#env.signs.end(connection);
     const close = this.#sockets.gone(connection, drop);

@@ -294,11 +294,11 @@ export class Upstream {
   #onFrame(connection: number, frame: Body, now: number): void {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
-    const goingAway = this.#settings.reconnect.rotate?.on;
+    const { on: goingAway, endsSession = false } = this.#settings.reconnect.rotate ?? {};
     if (!goingAway) return;
     const announces = (effect: ExchangeEffect) =>
       effect.type === "message" && !this.#connection.isBytes(effect.frame) && matchesFrame(effect.frame, goingAway);
-    if (effects.some(announces)) this.#connection.rotate(connection);
+    if (effects.some(announces)) this.#connection.rotate(connection, endsSession);
   }
 
   // The exchange.
