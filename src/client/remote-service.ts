@@ -11,7 +11,7 @@ export interface ServiceCall {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** The time that the service itself may wait before it responds, in milliseconds. */
+  /** The time that the service itself may wait before it responds, in milliseconds; anew with each chunk of a body. */
   readonly waitMs: number;
   /** Aborts when the caller leaves: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -65,11 +65,16 @@ export class RemoteService {
     const withinMs = Math.ceil(call.waitMs) + GRACE_MS;
     const ending = new AbortController();
     const leave = () => ending.abort();
-    const timer = setTimeout(leave, withinMs);
+    let timer: ReturnType<typeof setTimeout> | undefined = setTimeout(leave, withinMs);
+    const restart = () => {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      timer = setTimeout(leave, withinMs);
+    };
     call.signal?.addEventListener("abort", leave, { once: true });
     let sent: Sent = call.method === "GET" ? "no" : "maybe";
     try {
-      const response = await this.#begin(call, ending.signal);
+      const response = await this.#begin(call, ending.signal, restart);
       sent = sentOf(response.headers.get("sidesocket-sent") ?? sent);
       return await read(response);
     } catch (error) {
@@ -79,6 +84,7 @@ export class RemoteService {
       throw lost(because, isNotConnected(error) ? "no" : sent, error);
     } finally {
       clearTimeout(timer);
+      timer = undefined;
       call.signal?.removeEventListener("abort", leave);
     }
   }
@@ -102,20 +108,25 @@ export class RemoteService {
     }
   }
 
-  async #begin({ method, path, headers, body }: ServiceCall, signal: AbortSignal): Promise<Response> {
+  /** @param onChunk called for each chunk of the body that goes out */
+  async #begin(
+    { method, path, headers, body }: ServiceCall,
+    signal: AbortSignal,
+    onChunk?: () => void,
+  ): Promise<Response> {
     const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
     return await this.#fetch(this.#address + path, {
       method,
       headers: { ...headers, ...authorization },
       signal,
       redirect: "error",
-      ...bodyInit(body),
+      ...bodyInit(body, onChunk),
     });
   }
 }
 
 /** The body as `fetch` takes it: a stream as a web stream, which goes out before the response comes. */
-function bodyInit(body: ServiceCall["body"]): RequestInit {
+function bodyInit(body: ServiceCall["body"], onChunk?: () => void): RequestInit {
   if (body === undefined) return {};
   if (typeof body === "string" || body instanceof Uint8Array) return { body: body as string | Uint8Array<ArrayBuffer> };
   const iterator = body[Symbol.asyncIterator]();
@@ -123,7 +134,10 @@ function bodyInit(body: ServiceCall["body"]): RequestInit {
     async pull(controller) {
       const { done, value } = await iterator.next();
       if (done) controller.close();
-      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+      else {
+        controller.enqueue(value as Uint8Array<ArrayBuffer>);
+        onChunk?.();
+      }
     },
     async cancel() {
       await iterator.return?.();

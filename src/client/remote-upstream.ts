@@ -28,8 +28,8 @@ const ACKNOWLEDGE_MS = 5_000;
 /** How long the service waits for its thread to send a reply, in milliseconds. */
 const REPLY_MS = 5_000;
 
-/** How long the service takes for a stream of bytes at most, in milliseconds. */
-const STREAM_MS = 28_000;
+/** How long the service waits for the next bytes of a stream, in milliseconds. */
+const STREAM_PAUSE_MS = 30_000;
 
 /** The service of an upstream, and how it is called. */
 export interface Reach {
@@ -95,7 +95,7 @@ export abstract class RemoteUpstream implements AsyncUpstream {
       }
     })();
     try {
-      const call = { method: "POST", path, headers, body, waitMs: STREAM_MS, signal } as const;
+      const call = { method: "POST", path, headers, body, waitMs: eachMs + STREAM_PAUSE_MS, signal } as const;
       await this.#service.call(call, async (response) => {
         if (isFailure(response)) throw await failureOf(response);
       });

@@ -110,6 +110,12 @@ export const idleParameter: Parameter = query(
   { type: "string" },
 );
 
+export const bodyIdleParameter: Parameter = query(
+  "idle",
+  "The longest pause of a body that is sent in frames: `10`, `500ms`; 30 s by default, at most 120 s",
+  { type: "string" },
+);
+
 /** The parameters of GraphQL by GET. */
 export const graphqlParameters: Parameter[] = [
   query("query", "The document; left out if `extensions` name its hash", { type: "string" }),

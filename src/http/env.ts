@@ -52,13 +52,19 @@ interface OnNode {
   readonly outgoing: ResponseStream;
 }
 
+interface OwnListener {
+  readonly proceed: (() => void) | undefined;
+  readonly grant: (ms: number) => void;
+}
+
 /**
  * `exclusive` is true on our own listener, where no foreign middleware can read `incoming` or write `outgoing`.
- * `proceed` asks for the body, if the client waits to be asked.
+ * `proceed` asks for the body, if the client waits to be asked. `grant` lets the body arrive for so many milliseconds
+ * from now on, however long it has taken so far.
  */
 export interface Env {
   Bindings:
-    | (OnNode & { readonly exclusive?: boolean; readonly proceed?: (() => void) | undefined })
-    | { readonly [Name in keyof OnNode | "exclusive" | "proceed"]?: undefined };
+    | (OnNode & { readonly exclusive?: boolean } & { readonly [Name in keyof OwnListener]?: OwnListener[Name] })
+    | { readonly [Name in keyof OnNode | keyof OwnListener | "exclusive"]?: undefined };
   Variables: { record: RequestRecord };
 }

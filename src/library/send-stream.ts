@@ -19,7 +19,7 @@ interface StreamTerms {
 export async function sendStream({ client, sidecars }: Inner, stream: ByteStream, terms: StreamTerms): Promise<void> {
   const size = client.protocol?.frameBytes;
   if (size === undefined) throw refused("invalid_request", "a stream of bytes needs frames: { size } in `protocol`");
-  const series = new FrameSeries(client, { ...terms, until: Number.POSITIVE_INFINITY });
+  const series = new FrameSeries(client, terms);
   const chunks = untilLeft(chunksIn(stream), terms.signal);
   try {
     const frameBytes = Math.min(size, client.settings.limits.request_bytes);

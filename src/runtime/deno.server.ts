@@ -44,6 +44,15 @@ export function reuseConnectionEntries(server: Server): void {
   };
 }
 
+/**
+ * Lets the request that is arriving on a socket take until then. Once Deno has found a request too late, its parser
+ * takes nothing more of it, whatever the listener of `clientError` does.
+ */
+export function postponeRequestTimeout(server: Server, socket: Socket, until: number): void {
+  const entry = listOf(server)?._active.get(socket);
+  if (entry) entry.startTime = until - server.requestTimeout;
+}
+
 function listOf(server: object): ConnectionList | undefined {
   const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === "http.server.connections");
   const list = key && (server as Record<symbol, Partial<ConnectionList> | undefined>)[key];

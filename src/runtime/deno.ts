@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { network } from "./deno.network.ts";
 import { hidingPort } from "./deno.port.ts";
-import { reuseConnectionEntries } from "./deno.server.ts";
+import { postponeRequestTimeout, reuseConnectionEntries } from "./deno.server.ts";
 import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
 import { holdLock } from "./lock.ts";
@@ -32,9 +32,12 @@ export const runtime: Runtime = {
 
   async listen(options) {
     const { listen } = await import("./listener.ts");
-    return listen(options, (server) => {
-      reuseConnectionEntries(server);
-      watchAccepting(server, options.onDeaf);
+    return listen(options, {
+      onListening(server) {
+        reuseConnectionEntries(server);
+        watchAccepting(server, options.onDeaf);
+      },
+      postpone: postponeRequestTimeout,
     });
   },
 

@@ -35,10 +35,6 @@ const ANSWERING_TIMES = 3;
 /** Connections that the system may accept for us before we do. It has a limit of its own, 4,096 on Linux. */
 const BACKLOG = 4_096;
 
-const TOO_SLOW =
-  `the header must arrive within ${HEADERS_WITHIN_MS / 1_000} s, ` +
-  `and the whole request within ${REQUEST_WITHIN_MS / 1_000} s`;
-
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
 interface TrackedSocket {
@@ -53,20 +49,24 @@ interface TrackedSocket {
   readonly pipeline: Pipeline;
   /** True until its first request. */
   fresh: boolean;
+  /** The time until which the body of its newest request may still arrive; undefined if that has the usual bound. */
+  bodyUntil: number | undefined;
   /** The newest request while a response is owed: held for longer, it would outlive many a collection of garbage. */
   request: IncomingMessage | undefined;
 }
 
-/**
- * Starts Node's own server with Hono's adapter. Rejects if the server cannot listen.
- * @param onListening adapts the server to the runtime before it serves any request
- */
-export async function listen(
-  options: ListenOptions,
-  onListening: (server: Server) => void = () => {},
-): Promise<Listener> {
+/** The adaptation of Node's server to a runtime. */
+interface Adaptation {
+  /** Called before the server serves any request. */
+  onListening?(server: Server): void;
+  /** Keeps the server itself from ending a request whose body may arrive until then, by `performance.now()`. */
+  postpone?(server: Server, socket: Socket, until: number): void;
+}
+
+/** Starts Node's own server with Hono's adapter. Rejects if the server cannot listen. */
+export async function listen(options: ListenOptions, adaptation: Adaptation = {}): Promise<Listener> {
   const { fetch, host, port, socket: socketFile, tls } = options;
-  const { keepAliveMs, connectionsMax, onFull, lastResponse, refusal } = options;
+  const { keepAliveMs, connectionsMax, onFull, lastResponse, refusal, requestWithinMs = REQUEST_WITHIN_MS } = options;
   /** Accepted connections; on HTTPS also those whose handshake is not done. */
   const accepted = new Set<Socket>();
   const connections = new Map<Socket, TrackedSocket>();
@@ -101,8 +101,9 @@ export async function listen(
           : () => {
               if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
             };
+      const grant = (ms: number) => grantBody(awaited, ms);
       const unlessSent = (response: Response) => (outgoing.headersSent ? RESPONSE_ALREADY_SENT : response);
-      const response = fetch(request, { incoming, outgoing, exclusive: true, proceed });
+      const response = fetch(request, { incoming, outgoing, exclusive: true, proceed, grant });
       return response instanceof Promise ? response.then(unlessSent) : unlessSent(response);
     },
     {
@@ -113,9 +114,21 @@ export async function listen(
       },
     },
   );
+  /** Lets a body arrive for so long from now on: the server's own bound does not count for this request any more. */
+  const grantBody = (request: IncomingMessage, ms: number): void => {
+    const connection = connections.get(request.socket);
+    if (!connection || request.complete) return;
+    if (connection.bodyUntil === undefined) {
+      request.once("end", () => {
+        connection.bodyUntil = undefined;
+      });
+    }
+    connection.bodyUntil = performance.now() + ms;
+    adaptation.postpone?.(server, request.socket, connection.bodyUntil);
+  };
   const settings = {
-    headersTimeout: HEADERS_WITHIN_MS,
-    requestTimeout: REQUEST_WITHIN_MS,
+    headersTimeout: Math.min(HEADERS_WITHIN_MS, requestWithinMs),
+    requestTimeout: requestWithinMs,
     connectionsCheckingInterval: CHECK_EVERY_MS,
     keepAliveTimeout: keepAliveMs,
     requireHostHeader: false,
@@ -151,6 +164,7 @@ export async function listen(
       queued,
       pipeline,
       fresh: true,
+      bodyUntil: undefined,
       request: undefined,
     });
     socket.once("close", () => {
@@ -207,13 +221,15 @@ export async function listen(
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const connection = connections.get(socket);
     // Its request waits in the system because we do not read: it is not the client that is slow.
-    if (connection?.pipeline.isPaused && error.code === "ERR_HTTP_REQUEST_TIMEOUT") return;
+    const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+    if (isLate && (connection?.pipeline.isPaused || connection?.bodyUntil !== undefined)) return;
     // A response to an earlier request comes first, so that this one could be taken for it.
     const mayAnswer = connection
       ? connection.responses === 0 || isForTheIncomplete(connection, socket)
       : // A handshake that has failed leaves nothing to write to.
         secure === undefined;
-    if (socket.writable && mayAnswer && error.code !== "ECONNRESET") socket.write(asText(refusalFor(error, refusal)));
+    if (socket.writable && mayAnswer && error.code !== "ECONNRESET")
+      socket.write(asText(refusalFor(error, refusal, requestWithinMs)));
     socket.destroySoon();
   });
   // Node's `close` ends idle connections, and mistakes one for idle whose response is handed over but not yet written.
@@ -237,8 +253,8 @@ export async function listen(
   const deadline = new WriteDeadline();
   setInterval(() => {
     const now = performance.now();
-    for (const [socket, { responses }] of connections) {
-      if (responses > 0 && deadline.isOver(socket, now)) socket.destroy();
+    for (const [socket, { responses, bodyUntil = Number.POSITIVE_INFINITY }] of connections) {
+      if (now > bodyUntil || (responses > 0 && deadline.isOver(socket, now))) socket.destroy();
     }
   }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
@@ -250,7 +266,7 @@ export async function listen(
       server.once("error", reject);
       server.listen({ port, host, backlog: BACKLOG }, resolve);
     });
-  onListening(server);
+  adaptation.onListening?.(server);
 
   return {
     port: socketFile ? 0 : (server.address() as AddressInfo).port,
@@ -317,14 +333,22 @@ function isForTheIncomplete({ responses, request }: TrackedSocket, socket: Socke
   return responses === 1 && request?.complete === false && current?.headersSent === false;
 }
 
-function refusalFor({ code }: NodeJS.ErrnoException, refusal: ListenOptions["refusal"]): Refusal {
+function refusalFor(
+  { code }: NodeJS.ErrnoException,
+  refusal: ListenOptions["refusal"],
+  requestWithinMs: number,
+): Refusal {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
       return refusal(431, "the header of the request is larger than 16 KiB");
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return refusal(413, "the extensions of the body's chunks are larger than 16 KiB: leave them out");
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal(408, TOO_SLOW);
+      return refusal(
+        408,
+        `the header must arrive within ${HEADERS_WITHIN_MS / 1_000} s, ` +
+          `and the whole request within ${requestWithinMs / 1_000} s`,
+      );
     default:
       return refusal(400, `the request is not valid HTTP/1.1${code?.startsWith("HPE_") ? ` (${code})` : ""}`);
   }

@@ -85,6 +85,8 @@ export interface ListenOptions {
   readonly tls?: ListenTls | undefined;
   /** Time that an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
+  /** The time for a whole request, unless its handling grants its body more; 30 s by default, in milliseconds. */
+  readonly requestWithinMs?: number | undefined;
   /** The maximum number of open connections. More are closed on arrival, each with a call of `onFull`. */
   readonly connectionsMax: number;
   onFull(): void;

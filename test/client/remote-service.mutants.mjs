@@ -1,9 +1,10 @@
 /** Mutants of `src/client/remote-service.ts`. */
 export default {
-  tests: ["test/contract/client"],
+  tests: ["test/contract/client", "test/client/remote-service"],
   mutants: [
     ["what sends no message may have sent it", 'call.method === "GET" ? "no" : "maybe"', '"maybe"'],
     ["any failure to connect may have sent it", 'isNotConnected(error) ? "no" : sent', "sent"],
+    ["a body in chunks has one bound for all of them", "        onChunk?.();\n", ""],
     ["whatever has a status is a failure of sidesocket", 'if (typeof code !== "string")', "if (false)"],
   ],
 };

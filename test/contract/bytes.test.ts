@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { connect as connectTo } from "../../src/client.ts";
 import { Sidecar } from "../../src/index.ts";
 import { type Product, startProduct } from "../support/product.ts";
+import { delay } from "../support/until.ts";
 import { startUpstream, type Upstream, type UpstreamConnection } from "../support/upstream.ts";
 
 const SIZE = 1_000;
@@ -168,6 +169,40 @@ test("frames leave while the body still arrives, and what was sent is told when 
   assert.deepEqual(written, { frames: 2, bytes: SIZE * 2 });
   assert.match(detail, /2 frames with 2000 bytes of the body were sent before/);
   assert.deepEqual(binaries("/ears"), [], "nothing of the rest goes over another connection");
+});
+
+test("a body of many frames lasts as long as it goes on, and a pause ends it with what was sent", async () => {
+  const before = binaries("/ears").length;
+  const { write, end, response } = upload(`${ears}/send?idle=1s`);
+  const began = performance.now();
+  for (let at = 1; performance.now() - began < 1_500; at++) {
+    write(Buffer.alloc(SIZE));
+    await upstream.until(() => binaries("/ears").length === before + at, { what: `frame ${at}` });
+    await delay(100);
+  }
+  end();
+  assert.equal((await response).status, 204);
+
+  const paused = upload(`${ears}/send?idle=200ms`);
+  paused.write(Buffer.alloc(SIZE + 1));
+  const refused = await paused.response;
+  const { code, sent, written, detail } = JSON.parse(refused.body);
+  assert.deepEqual(
+    [refused.status, code, sent, written],
+    [400, "invalid_request", "maybe", { frames: 1, bytes: SIZE }],
+  );
+  assert.match(
+    detail,
+    /^nothing of the body came for 0\.2 s, and it is incomplete: send on sooner, or set \?idle up to 120s/,
+  );
+
+  const tooLong = await product.post(`${ears}/send?idle=121s`, Buffer.alloc(SIZE), audio);
+  assert.match(await tooLong.text(), /idle must not be longer than 120s/);
+  const noBody = await product.post(`${ears}/send?idle=1s`, { note: 1 });
+  assert.match(
+    await noBody.text(),
+    /idle is for bodies that are sent in frames: set frames: \{ size \} and send bytes/,
+  );
 });
 
 test("a body that ends early is sent as far as whole frames came", async () => {

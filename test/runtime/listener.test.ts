@@ -207,6 +207,54 @@ test("an endless header is cut after 10 s, even after a response, and an idle co
   assert.equal(idle.ended, undefined);
 });
 
+test("a body may arrive for longer than a whole request as often as that is granted, and others may not", async (t) => {
+  const requestWithinMs = 1_000;
+  const began = performance.now();
+  const grants = new Map<string, (ms: number) => void>();
+  const fetch = async (request: Request, env: unknown) => {
+    const { pathname } = new URL(request.url);
+    const { grant } = env as { readonly grant: (ms: number) => void };
+    grants.set(pathname, grant);
+    if (pathname !== "/usual") grant(60_000);
+    // The newest grant is the one that counts.
+    if (pathname === "/ending") grant(1_500);
+    return new Response(await request.text());
+  };
+  const listener = await runtime.listen({ ...place, requestWithinMs, fetch });
+  t.after(async () => {
+    listener.close();
+    listener.cut(new Set());
+    await listener.answered(0);
+  });
+  const site = { url: `http://127.0.0.1:${listener.port}` };
+  const headers = { "Transfer-Encoding": "chunked" };
+  const upload = async (path: string) => {
+    const caller = await RawConnection.open(site, t);
+    caller.send({ method: "POST", path, headers });
+    caller.write("1\r\na\r\n");
+    await until(() => grants.has(path));
+    return caller;
+  };
+  const [lasting, ending, usual] = [await upload("/lasting"), await upload("/ending"), await upload("/usual")];
+  const late = await usual.response();
+  assert.equal(late.status, 408);
+  assert.match(late.body, /the whole request within 1 s/);
+  assert.equal(await usual.closed(), "fin");
+  let written = 1;
+  for (; performance.now() - began < 2_500; written++) {
+    grants.get("/lasting")?.(60_000);
+    lasting.write("1\r\na\r\n");
+    await delay(100);
+  }
+  lasting.write("0\r\n\r\n");
+  assert.equal((await lasting.response()).body, "a".repeat(written));
+  await ending.closed();
+  assert.equal(ending.received, "", "it was cut before a response");
+  // The next request of the connection has the usual bound again.
+  lasting.send({ method: "POST", path: "/usual", headers });
+  assert.equal((await lasting.response()).status, 408);
+});
+
 /** The body of the response over TLS. Rejects if there is no connection. */
 function askSecurely(port: number, options: RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -8,20 +8,27 @@ import type { StopSignal } from "../stop-signal.ts";
 import { callerLeft } from "./caller-left.ts";
 
 export interface PulledBody {
-  /** The next chunk; undefined at the end. Rejects if the caller has left, on the exit, and once the time is over. */
+  /** The next chunk; undefined at the end. Rejects if the caller has left, on the exit, and after too long a pause. */
   next(): Promise<Uint8Array | undefined>;
   /** Reads no more. */
   leave(): void;
 }
 
-/** The failure of a body that takes too long to come, or to be sent. */
-export function bodyTooLong(withinMs: number): SidesocketError {
-  const seconds = withinMs / 1_000;
-  return refused("invalid_request", `the body was not read and sent within ${seconds} s: send it in several`);
+/** The listener cuts a body this much later than its own reader ends it, so that the caller learns the reason. */
+const LISTENER_LAG_MS = 5_000;
+/** The time in which the rest of a body that nobody reads must come, in milliseconds. */
+const REST_WITHIN_MS = 10_000;
+
+interface PullTerms {
+  /** The longest pause before the next bytes, in milliseconds. */
+  readonly idleMs: number;
+  /** The longest time between two calls of `next`, in milliseconds. */
+  readonly busyMs: number;
 }
 
-/** @param withinMs the time in which the whole body must come */
-export function pullBody(c: Context<Env>, stopping: StopSignal, withinMs: number): PulledBody {
+/** The body may last as long as it goes on: the listener's bound for a whole request does not count for it. */
+export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs, busyMs }: PullTerms): PulledBody {
+  const grant = c.env?.grant ?? (() => {});
   const incoming = c.env?.exclusive ? c.env.incoming : undefined;
   const source = incoming ? pullIncoming(incoming) : pullStream(c.req.raw.body);
   let fail: (error: unknown) => void = () => {};
@@ -32,15 +39,27 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, withinMs: number
   const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
   const listener = stopping.on(stop);
   if (stopping.come) stop();
-  const timer = setTimeout(() => fail(bodyTooLong(withinMs)), withinMs);
   return {
-    next: () => Promise.race([failed, source.next()]),
+    async next() {
+      grant(busyMs + idleMs + LISTENER_LAG_MS);
+      const timer = setTimeout(() => fail(paused(idleMs)), idleMs);
+      try {
+        return await Promise.race([failed, source.next()]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     leave() {
-      clearTimeout(timer);
+      grant(REST_WITHIN_MS);
       stopping.off(listener);
       source.leave();
     },
   };
+}
+
+function paused(idleMs: number): SidesocketError {
+  const cure = "send on sooner, or set ?idle up to 120s";
+  return refused("invalid_request", `nothing of the body came for ${idleMs / 1_000} s, and it is incomplete: ${cure}`);
 }
 
 /** On our own listener the chunks are taken directly: the Request's way to them makes another copy. */

@@ -1,6 +1,7 @@
 /** Bodies that are sent as many frames: cut as they arrive, one after the other, over one connection. */
 
 import type { Context } from "hono";
+import { MAX_TIMEOUT_MS } from "../../core/outcome.ts";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import { cutFrames } from "../../sidecar/host/frame-cutter.ts";
 import { FrameSeries, type SeriesProgress, withProgress } from "../../sidecar/host/frame-series.ts";
@@ -15,11 +16,11 @@ import { callerLeft } from "./caller-left.ts";
 import { readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
-import { bodyTooLong, pullBody } from "./pulled-body.ts";
-import { readWaitLimit } from "./timeout.ts";
+import { pullBody } from "./pulled-body.ts";
+import { readIdle, readWaitLimit } from "./timeout.ts";
 
-/** The time for the whole body and its frames: less than the listener gives a request, so that we can say how far. */
-const WITHIN_MS = 28_000;
+/** The longest pause of the body by default: as long as the listener waits for the whole body of other requests. */
+const IDLE_MS = 30_000;
 
 /** @param size of a frame in bytes @param confirms true to have each frame proven by a pong before the next one */
 export async function sendInFrames(
@@ -36,17 +37,16 @@ export async function sendInFrames(
   }
   const upstream = upstreamOf(c);
   const { timeoutMs, applied } = readWaitLimit(c);
+  const idleMs = readIdle(c, MAX_TIMEOUT_MS) ?? IDLE_MS;
   const leave = quotas?.stream(upstream, callerOf(c).share);
   c.env?.proceed?.();
-  const body = pullBody(c, lifecycle.stopping, WITHIN_MS);
-  const until = performance.now() + WITHIN_MS;
+  const body = pullBody(c, lifecycle.stopping, { idleMs, busyMs: timeoutMs });
   // Without the signal of its caller: if that leaves, it is known what was sent.
-  const series = new FrameSeries(upstream, { confirms, timeoutMs, until, trace: c.get("record").trace });
+  const series = new FrameSeries(upstream, { confirms, timeoutMs, trace: c.get("record").trace });
   const { sent } = series;
 
   try {
     for await (const frame of cutFrames(body, size, budget)) {
-      if (performance.now() >= until) throw bodyTooLong(WITHIN_MS);
       const failure = await series.send(frame);
       if (failure) return partly(c, failure, sent);
     }

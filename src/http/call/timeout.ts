@@ -58,7 +58,7 @@ export function readWait(c: Context<Env>): number {
   }
 }
 
-/** `?idle` in milliseconds, the longest pause in a stream; undefined if not given. `maxMs`: `limits.reply_pause`. */
+/** `?idle` in milliseconds, the longest pause in a stream or a body of frames; undefined if not given. */
 export function readIdle(c: Context<Env>, maxMs: number): number | undefined {
   const text = c.req.url.includes("?") ? c.req.query("idle") : undefined;
   if (text === undefined) return undefined;

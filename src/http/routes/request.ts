@@ -1,6 +1,6 @@
 /** Routes that send one message, with or without waiting for its reply. */
 
-import { batchFailure } from "../../core/outcome.ts";
+import { batchFailure, MAX_TIMEOUT_MS } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
 import { isBytes } from "../call/body.ts";
 import { openedProtocol, prepare, send } from "../call/call.ts";
@@ -59,9 +59,10 @@ const requestRoute = createRoute(
 );
 
 const sendRoute = createRoute(
-  { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "confirm", "answered"] },
+  { method: "post", path: "/v1/upstreams/{upstream}/send", query: ["timeout", "idle", "confirm", "answered"] },
   ({
     anyMessage,
+    bodyIdleParameter,
     CALL_FAILURES,
     CALL_HEADERS,
     failures,
@@ -88,6 +89,7 @@ const sendRoute = createRoute(
         schema: { type: "string", enum: ["no"] },
       },
       ...waitParameters,
+      bodyIdleParameter,
       keyParameter,
     ],
     request: { body: anyMessage },
@@ -133,6 +135,12 @@ export function requestRoutes(app: RoutedApp, parts: AppParts): void {
         parts,
         Math.min(frameBytes, upstreamOf(c).settings.limits.request_bytes),
         confirm !== undefined,
+      );
+    }
+    if (readIdle(c, MAX_TIMEOUT_MS) !== undefined) {
+      throw refused(
+        "invalid_request",
+        "idle is for bodies that are sent in frames: set frames: { size } and send bytes",
       );
     }
     const prepared = await prepare(c, parts, confirm ? "confirm" : "send");

@@ -19,8 +19,6 @@ interface SeriesTerms {
   readonly confirms: boolean;
   /** The time for each frame, in milliseconds. */
   readonly timeoutMs: number;
-  /** When the time for all of them is over, by `performance.now()`. */
-  readonly until: number;
   readonly trace?: TraceContext | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,8 +47,8 @@ export class FrameSeries {
 
   /** Waits until there is room for the frame. */
   async #sendWithRoom(frame: Uint8Array): Promise<CallerOutcome> {
-    const { confirms, timeoutMs, until, trace, signal } = this.#terms;
-    const deadline = Math.min(performance.now() + timeoutMs, until);
+    const { confirms, timeoutMs, trace, signal } = this.#terms;
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const leftMs = Math.max(1, deadline - performance.now());
       const outcome = await this.#upstream.request({
