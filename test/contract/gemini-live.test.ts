@@ -62,6 +62,8 @@ test("gemini-live: turns, tools, audio as bytes both ways, and a session that is
 
   const raw = await product.request(prompt("in my voice"), { headers: { accept: "application/octet-stream" } });
   assert.equal(Buffer.from(await raw.arrayBuffer()).toString(), "in my voice");
+  const last = await product.request(prompt("at once"), { headers: { accept: "application/octet-stream" } });
+  assert.deepEqual([last.headers.get("content-type"), await last.text()], ["application/octet-stream", "at once"]);
   for (const short of ["interrupted", "weather"]) {
     const cut = await product.request(prompt(short), { headers: { accept: "application/octet-stream" } });
     await assert.rejects(cut.arrayBuffer(), short);
@@ -85,7 +87,7 @@ test("gemini-live: turns, tools, audio as bytes both ways, and a session that is
   assert.ok(!state.includes("session-1"), "the handle is a secret");
   upstream.connections[0]?.socket.terminate();
   await upstream.until(() => upstream.connections.length === 2);
-  const turnsBefore = prompts.length + 6;
+  const turnsBefore = prompts.length + 7;
   assert.deepEqual(wordsOf(await ask(prompt("recall"))), ["turn", `${turnsBefore + 1}`]);
   upstream.connections[1]?.send(Buffer.from('{"goAway":{"timeLeft":"10s"}}'));
   await upstream.until(() => upstream.connections.length === 3 && upstream.connections[1]?.closed);

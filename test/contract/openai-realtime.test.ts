@@ -81,10 +81,16 @@ test("openai-realtime: ten callers at once get their own responses, deltas and e
         headers: { accept: "application/octet-stream" },
       });
       assert.ok(Buffer.from(await raw.arrayBuffer()).equals(speech));
-      const failing = await product.post(`${path}/request`, create("failing"), {
+      for (const instructions of ["failing", "failing at length"]) {
+        const failing = await product.post(`${path}/request`, create(instructions), {
+          headers: { accept: "application/octet-stream" },
+        });
+        await assert.rejects(failing.arrayBuffer(), `a response that failed is not whole: ${instructions}`);
+      }
+      const long = await product.post(`${path}/request`, create("spoken at length"), {
         headers: { accept: "application/octet-stream" },
       });
-      await assert.rejects(failing.arrayBuffer(), "a response that failed is not whole");
+      assert.equal(await long.text(), "spoken at length");
 
       const named = await replyTo({ ...create("named", { event_id: "mine" }), type: "response.create" });
       assert.deepEqual(named.at(-1)?.response?.metadata, { sidesocket: "mine" });

@@ -13,7 +13,7 @@ interface ClientMessage {
 
 /**
  * All of its JSON comes in binary frames, as the API's does. A turn says its words one by one, then in audio; `endless`
- * never ends, `weather` calls a tool, `interrupted` is, and `recall` says how many turns the session has had. Audio of the caller is heard
+ * never ends, `weather` calls a tool, `interrupted` is, `at once` says all in its last message, and `recall` says how many turns the session has had. Audio of the caller is heard
  * without a reply, and an unprompted turn follows after 4,000 bytes.
  */
 export function startGemini(t?: Cleanup): Promise<Upstream> {
@@ -27,6 +27,11 @@ export function startGemini(t?: Cleanup): Promise<Upstream> {
     say(connection, { serverContent: { modelTurn: { parts: [{ inlineData }] } } });
   };
   const speak = (connection: UpstreamConnection, text: string) => {
+    if (text === "at once") {
+      const inlineData = { mimeType: "audio/pcm;rate=24000", data: Buffer.from(text).toString("base64") };
+      say(connection, { serverContent: { modelTurn: { parts: [{ inlineData }] }, turnComplete: true } });
+      return;
+    }
     for (const word of text.split(" ")) {
       say(connection, { serverContent: { modelTurn: { parts: [{ text: word }] } } });
     }

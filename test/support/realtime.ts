@@ -12,7 +12,7 @@ interface ClientEvent {
 
 /**
  * Responses whose instructions are `endless` go on until they are cancelled; `wrong` is refused; `failing` fails among
- * its deltas; `echo` has the audio.
+ * its deltas, `failing at length` with an end of more than 64 KiB; `echo` has the audio.
  */
 export function startRealtime(t?: Cleanup): Promise<Upstream> {
   const sessions = new Map<UpstreamConnection, RealtimeSession>();
@@ -23,6 +23,9 @@ export function startRealtime(t?: Cleanup): Promise<Upstream> {
     onMessage: (message, connection) => sessions.get(connection)?.on(JSON.parse(String(message)) as ClientEvent),
   });
 }
+
+const LONG = 100_000;
+const ends = (instructions: string) => (instructions.endsWith("at length") ? LONG : 0);
 
 class RealtimeSession {
   readonly #connection: UpstreamConnection;
@@ -57,7 +60,12 @@ class RealtimeSession {
 
   #create({ instructions = "", metadata = {} }: NonNullable<ClientEvent["response"]>): void {
     const id = `resp_${this.#number}`;
-    this.#active = { object: "realtime.response", id, metadata, output: [{ text: instructions }] };
+    this.#active = {
+      object: "realtime.response",
+      id,
+      metadata,
+      output: [{ text: instructions.padEnd(ends(instructions)) }],
+    };
     this.#send({ type: "response.created", response: { ...this.#active, status: "in_progress", output: [] } });
     if (instructions === "echo") {
       for (const bytes of this.#heard.splice(0)) {
@@ -69,7 +77,7 @@ class RealtimeSession {
     for (const delta of instructions) this.#send({ type: "response.output_text.delta", response_id: id, delta });
     const delta = Buffer.from(instructions).toString("base64");
     this.#send({ type: "response.output_audio.delta", response_id: id, delta });
-    if (instructions !== "endless") this.#done(instructions === "failing" ? "failed" : "completed");
+    if (instructions !== "endless") this.#done(instructions.startsWith("failing") ? "failed" : "completed");
   }
 
   #done(status: string): void {

@@ -98,13 +98,18 @@ export class InFlight {
     this.#effects.push({ type: "begun", seq: entry.request.seq });
   }
 
-  /** Takes a frame that is the entry's reply or a part of it. */
-  onReplyFrame(entry: SentEntry, decoded: ReplyFrame, now: number): void {
+  /**
+   * Takes what is the entry's reply or a part of it.
+   * @param frame the frame as it came: the outline of a large one is that of its text, without the caller's id
+   */
+  onReplyFrame(entry: SentEntry, decoded: ReplyFrame, frame: Body, now: number): void {
     switch (decoded.type) {
       case "reply": {
         const body = decoded.render(entry.own);
         const gather = entry.streams ? undefined : decoded.gather;
-        this.#reply(entry, gather?.([...this.#reassembly.framesOf(entry), body]) ?? body, now);
+        const whole = gather?.([...this.#reassembly.framesOf(entry), body]) ?? body;
+        if (entry.bytesOnly) this.#replyOfBytes(entry, whole, frame, now);
+        else this.#reply(entry, whole, now);
         break;
       }
       case "invalid":
@@ -112,9 +117,12 @@ export class InFlight {
         break;
       case "part": {
         entry.phase.acknowledged = true;
+        if (entry.bytesOnly) {
+          this.#passOnBytes(entry, frame, now);
+          break;
+        }
         const body = decoded.render(entry.own);
-        if (entry.bytesOnly) this.#passOnBytes(entry, body, now);
-        else if (entry.streams) this.#passOn(entry, body, now);
+        if (entry.streams) this.#passOn(entry, body, now);
         else {
           const exceeded = this.#reassembly.add(entry, body, now);
           if (exceeded !== undefined) this.giveUp(entry, failures.tooMuch(exceeded), now);
@@ -133,20 +141,32 @@ export class InFlight {
     this.#reply(entry, body, now, true);
   }
 
+  /** The last frame, too, may carry bytes. If there is no room for them, nothing more is to come all the same. */
+  #replyOfBytes(entry: SentEntry, body: Body, frame: Body, now: number): void {
+    const bytes = typeof frame === "string" ? this.#protocol.bytesIn?.(frame) : undefined;
+    const exceeded = bytes && this.#reassembly.passOn(entry, bytes, now);
+    if (exceeded !== undefined) {
+      this.fail(entry, failures.unread(exceeded));
+      return;
+    }
+    if (bytes) this.#effects.push({ type: "part", seq: entry.request.seq, body: bytes });
+    this.#reply(entry, body, now, false, entry.phase.isCut || this.#isCut(frame));
+  }
+
   /** Makes room: the reader of a stream has taken frames of this weight. */
   taken(seq: number, weight: number): void {
     for (const entry of this.table.entriesOf("caller", seq)) this.#reassembly.taken(entry, weight);
   }
 
   /** A frame without bytes is only a sign that the reply goes on. */
-  #passOnBytes(entry: SentEntry, body: Body, now: number): void {
-    const bytes = typeof body === "string" ? this.#protocol.bytesIn?.(body) : body;
+  #passOnBytes(entry: SentEntry, frame: Body, now: number): void {
+    const bytes = typeof frame === "string" ? this.#protocol.bytesIn?.(frame) : frame;
     if (bytes !== undefined) {
       this.#passOn(entry, bytes, now);
       return;
     }
     this.#reassembly.goesOn(entry, now);
-    if (typeof body === "string" && isJudged(body) && this.#protocol.cutsShort?.(body)) entry.phase.isCut = true;
+    if (typeof frame === "string" && isJudged(frame) && this.#protocol.cutsShort?.(frame)) entry.phase.isCut = true;
   }
 
   /** From its first frame on a stream has no deadline: it goes on for as long as it is read and does not stall. */
@@ -159,12 +179,11 @@ export class InFlight {
 
   // Endings.
 
-  #reply(entry: SentEntry, body: Body, now: number, isText = false): void {
+  #reply(entry: SentEntry, body: Body, now: number, isText = false, isCut = false): void {
     const { arrivedAt, phase } = entry;
     this.#counters.replies++;
     this.correlation.ended(entry, now);
     this.forget(entry);
-    const isCut = entry.bytesOnly && (phase.isCut || this.#isCut(body));
     const reply: Outcome = { type: "reply", body, queueMs: phase.at - arrivedAt, upstreamMs: now - phase.at };
     // Nearly every reply has neither, and a spread costs each of them as much as its place in the table.
     const marked = isText || isCut ? { ...reply, ...(isText && { isText }), ...(isCut && { isCut }) } : reply;

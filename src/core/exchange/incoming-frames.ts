@@ -147,7 +147,7 @@ export class IncomingFrames {
       if (entry) entry.phase.acknowledged = true;
       this.#message(frame);
     } else if (entry) {
-      this.#of.requests.onReplyFrame(entry, decoded, now);
+      this.#of.requests.onReplyFrame(entry, decoded, frame, now);
     } else {
       this.#stray(connection, decoded, frame, now);
     }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { weightOf } from "../../../src/core/outcome.ts";
 import { json } from "../../../src/protocols/json.ts";
 import { jsonByOrder } from "../../../src/protocols/json-by-order.ts";
+import { textOf } from "../../../src/protocols/json-message.ts";
 import { knowing, LARGE_TEXT, outlineInSteps } from "../../../src/protocols/outline.ts";
 import type { Protocol } from "../../../src/protocols/protocol.ts";
 import { ExchangeModel } from "./exchange-model.ts";
@@ -184,6 +185,56 @@ function outlined(text: string) {
   const steps = outlineInSteps(text);
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
+
+test("a large last frame is judged also where the caller's own id is put back into it", () => {
+  const speech: Protocol = {
+    ...json({ final: [{ has: ["/end"] }], collect: {} }),
+    bytesIn: () => undefined,
+    cutsShort: (frame) => frame.includes('"cut"'),
+  };
+  for (const [what, isCut] of [
+    ["cut", true],
+    ["whole", undefined],
+  ] as const) {
+    const model = new ExchangeModel(speech);
+    model.connect();
+    const seq = model.call('{"id":"mine"}', "bytes");
+    const last = `{"id":${idAt(model, 0)},"end":1,"${what}":1,"padding":"${"x".repeat(LARGE_TEXT)}"}`;
+    knowing(outlined(last), () => model.frame(last));
+    const outcome = model.outcome(seq);
+    assert.ok(outcome.type === "reply" && textOf(outcome.body)?.startsWith('{"id":"mine",'));
+    assert.equal(outcome.isCut, isCut, what);
+  }
+});
+
+test("bytes in the last frame of a reply of bytes are passed on before its end", () => {
+  const speech: Protocol = {
+    ...jsonByOrder({ final: [{ has: ["/end"] }], collect: {} }),
+    bytesIn: (frame) => new TextEncoder().encode(JSON.parse(frame).sound),
+  };
+  const model = new ExchangeModel(speech);
+  model.connect();
+  const seq = model.call("{}", "bytes");
+  for (const frame of ['{"sound":"one"}', '{"end":1,"sound":"two"}']) model.frame(frame);
+  assert.deepEqual(
+    model.parts,
+    ["one", "two"].map((text) => String(new TextEncoder().encode(text))),
+  );
+  assert.equal(model.outcome(seq).type, "reply");
+});
+
+test("a last frame whose bytes do not fit ends its reply, and the next one goes to the next request", () => {
+  const bytesIn = () => new Uint8Array(200);
+  const speech: Protocol = { ...jsonByOrder({ final: [{ has: ["/end"] }], collect: {} }), bytesIn };
+  const model = new ExchangeModel(speech, { reply_bytes: 100 });
+  model.connect();
+  const first = model.call("{}", "bytes");
+  const second = model.call("{}");
+  model.frame('{"end":1}');
+  model.fails(first, "invalid_reply", "yes");
+  model.frame('{"end":2}');
+  assert.equal(model.reply(second), '[{"end":2}]');
+});
 
 test("a reply of bytes is cut by a frame that says so, and a large one is judged only if its outline is known", () => {
   const judged: number[] = [];
