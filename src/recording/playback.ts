@@ -6,7 +6,7 @@
  */
 
 import type { Pointer } from "../protocols/json-place.ts";
-import type { Body, DecodedMessage, Protocol, WireId } from "../protocols/protocol.ts";
+import type { Body, DecodedMessage, Protocol, RecordedFrames, WireId } from "../protocols/protocol.ts";
 import type { CloseEntry, FrameEntry, RecordingEntry } from "./recording-format.ts";
 import { type Comparable, comparable, isSame } from "./same-message.ts";
 
@@ -26,6 +26,8 @@ type Recorded = { readonly afterMs: number } & (
 interface Step {
   readonly frame: Body;
   readonly form: Comparable;
+  /** The names in it that are of one run only, where the protocol knows of such. */
+  readonly names: readonly string[];
   readonly at: number;
   readonly reactions: Recorded[];
 }
@@ -33,7 +35,7 @@ interface Step {
 /** A recorded connection, as often as it is played. */
 export interface Scene {
   readonly subprotocol: string;
-  readonly opening: Omit<Step, "frame" | "form">;
+  readonly opening: Omit<Step, "frame" | "form" | "names">;
   readonly steps: readonly Step[];
 }
 
@@ -69,6 +71,8 @@ class SceneBuilder implements Scene {
   readonly #ignored: readonly Pointer[];
   /** The newest step with each id, where the protocol shows ids as texts. */
   readonly #byId = new Map<string, Step>();
+  /** The newest step with each name. */
+  readonly #byName = new Map<string, Step>();
   readonly #connection: number;
 
   constructor(first: RecordingEntry, protocol: Protocol, ignored: readonly Pointer[]) {
@@ -86,6 +90,11 @@ class SceneBuilder implements Scene {
         break;
       case "received": {
         const { frame } = entry;
+        const { recorded } = this.#protocol;
+        if (recorded) {
+          for (const message of recorded.split(frame)) this.#received({ ...entry, frame: message }, recorded);
+          break;
+        }
         this.#protocol.states?.take(this.#connection, frame);
         const decoded = messageIn(this.#protocol, frame, this.#connection);
         const id = this.#protocol.correlation === "id" && decoded && "id" in decoded ? decoded.id : undefined;
@@ -99,10 +108,15 @@ class SceneBuilder implements Scene {
     }
   }
 
+  #received(entry: FrameEntry, recorded: RecordedFrames): void {
+    const cause = this.#byName.get(recorded.addressee(entry.frame) ?? "") ?? this.#latest;
+    cause.reactions.push({ entry, reply: undefined, afterMs: pauseMs(cause, entry) });
+  }
+
   #sent({ frame, at }: FrameEntry): void {
-    const form = formOf(this.#protocol, frame, this.#ignored, this.#connection);
-    const step: Step = { frame, at, form, reactions: [] };
+    const step: Step = { frame, at, ...asSent(this.#protocol, frame, this.#ignored, this.#connection), reactions: [] };
     this.steps.push(step);
+    for (const name of step.names) this.#byName.set(name, step);
     const id = shownId(this.#protocol, frame, this.#connection);
     if (id !== undefined) this.#byId.set(id, step);
   }
@@ -141,6 +155,8 @@ export class Player {
   readonly #protocol: Protocol;
   readonly #ignored: readonly Pointer[];
   readonly #unused: Set<Step>;
+  /** The names of this run, by the recorded ones. */
+  readonly #names = new Map<string, string>();
   readonly #connection: number;
 
   constructor(scene: Scene, protocol: Protocol, ignored: readonly Pointer[]) {
@@ -171,11 +187,12 @@ export class Player {
    * @returns the reactions; undefined if no such frame was recorded
    */
   onFrame(frame: Body): readonly Reaction[] | undefined {
-    const live = formOf(this.#protocol, frame, this.#ignored, this.#connection);
-    const isMeant = ({ form }: Step) => isSame(form, live);
+    const live = asSent(this.#protocol, frame, this.#ignored, this.#connection);
+    const isMeant = ({ form }: Step) => isSame(form, live.form);
     const step = first(this.#unused, isMeant) ?? this.#scene.steps.findLast(isMeant);
     if (!step) return undefined;
     this.#unused.delete(step);
+    for (const [at, name] of step.names.entries()) this.#names.set(name, live.names[at] ?? name);
     return step.reactions.map((reaction) => this.#reaction(reaction, frame));
   }
 
@@ -191,6 +208,8 @@ export class Player {
       return { afterMs, close: { code: code === null || code === NO_CLOSE_FRAME ? undefined : code, reason } };
     }
     const { entry, reply } = recorded;
+    const { recorded: known } = this.#protocol;
+    if (known) return { afterMs, frame: known.renamed(entry.frame, this.#names) };
     return { afterMs, frame: reply && cause !== undefined ? this.#answered(entry.frame, reply, cause) : entry.frame };
   }
 
@@ -209,9 +228,11 @@ function first<Item>(items: Iterable<Item>, isMeant: (item: Item) => boolean): I
   return undefined;
 }
 
-/** The message without its id, which differs from run to run. */
-function formOf(protocol: Protocol, frame: Body, ignored: readonly Pointer[], connection: number): Comparable {
-  return comparable(protocol.adopt?.(frame, 0, connection)?.frame ?? frame, ignored);
+/** The message without its id and other names, which differ from run to run. */
+function asSent(protocol: Protocol, frame: Body, ignored: readonly Pointer[], connection: number) {
+  const { form = protocol.adopt?.(frame, 0, connection)?.frame ?? frame, names = [] } =
+    protocol.recorded?.asSent(frame) ?? {};
+  return { form: comparable(form, ignored), names };
 }
 
 /** The id of a client's frame, if the protocol shows it as a text. */

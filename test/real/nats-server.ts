@@ -40,7 +40,7 @@ export async function startNats({ t, lines, port: given }: NatsOptions): Promise
 }
 
 /** Replies to each message at `svc.echo` with its data and headers, as the user `all`. */
-export async function startEcho({ url }: Pick<NatsServer, "url">, t: Cleanup): Promise<void> {
+export async function startEcho({ url }: Pick<NatsServer, "url">, t: Cleanup, pass = "right"): Promise<void> {
   const socket = new WebSocket(url);
   t.after(async () => socket.terminate());
   socket.on("error", () => {});
@@ -58,7 +58,7 @@ export async function startEcho({ url }: Pick<NatsServer, "url">, t: Cleanup): P
     });
   });
   await once(socket, "open");
-  const login = { verbose: false, pedantic: false, headers: true, protocol: 0, user: "all", pass: "right" };
+  const login = { verbose: false, pedantic: false, headers: true, protocol: 0, user: "all", pass };
   socket.send(`CONNECT ${JSON.stringify(login)}\r\nSUB svc.echo 1\r\nPING\r\n`);
   await bounded(isSubscribed);
 }

@@ -3,7 +3,7 @@ export default {
   tests: ["test/recording/playback"],
   mutants: [
     ["the recorded id is sent", "return reply.render?.(adopted.own) ?? frame;", "return frame;"],
-    ["ids are compared", "protocol.adopt?.(frame, 0, connection)?.frame ?? frame, ignored", "frame, ignored"],
+    ["ids are compared", "protocol.adopt?.(frame, 0, connection)?.frame ?? frame, names", "frame, names"],
     ["a reply follows the last frame", "const cause = request ?? this.#latest;", "const cause = this.#latest;"],
     ["a frame that was sent is found first again", "this.#unused.delete(step);", ""],
     ["all connections have one state", "const connection = ++connections;", "const connection = 1;"],

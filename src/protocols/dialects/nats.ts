@@ -6,6 +6,7 @@ import type { Dialect } from "../dialect.ts";
 import { idOf, isJson } from "../json-message.ts";
 import { type NatsMessage, type NatsOperation, readOperations, writePublication } from "../nats-frame.ts";
 import { callOf, INBOX_SID, jsonOf, wrong } from "../nats-message.ts";
+import { natsRecorded } from "../nats-recorded.ts";
 import { STEP_MS } from "../preset.ts";
 import {
   type Body,
@@ -204,9 +205,10 @@ class Talks implements ConnectionStates {
   }
 }
 
-/** @param inbox the beginning of the subjects at which replies come */
-function natsWith(inbox: string): Protocol {
-  const talks = new Talks(inbox);
+/** @param run tells the subjects of this process from those of others */
+function natsWith(inbox: string, run: string): Protocol {
+  const talks = new Talks(`${inbox}.${run}`);
+  const recorded = natsRecorded(inbox);
 
   /** Publishes to our own inbox: what comes back shows that the server has taken in the lines before. */
   const withEcho = (line: string, talk: Talk, id: number): Uint8Array => {
@@ -220,6 +222,7 @@ function natsWith(inbox: string): Protocol {
     accepts: "json",
     maxId: Number.MAX_SAFE_INTEGER,
     states: talks,
+    recorded,
     encode(message, id, route, connection) {
       const call = callOf(message);
       const talk = talks.of(connection);
@@ -294,7 +297,7 @@ export const nats: Dialect<"token" | "user" | "password" | "credentials" | "inbo
   outgoing: { token: true, user: true, password: true, credentials: true },
   forms: { inbox: { pattern: PREFIX, must: "must be tokens between dots, without wildcards" } },
   build: ({ token, user, password, credentials, inbox = "_INBOX" }, seed = "sidesocket") => ({
-    protocol: natsWith(`${inbox}.${seed}`),
+    protocol: natsWith(inbox, seed),
     greeting: [
       { expect: { text: "^INFO ", reject: { text: "^-ERR ", class: "slow" }, within: STEP_MS } },
       {

@@ -19,6 +19,7 @@ export class FrameTape {
   readonly #post: (entry: TapeEntry) => void;
   readonly #open = new Set<number>();
   #left: number;
+  #mask: typeof maskFrame = maskFrame;
 
   /**
    * @param maxBytes bounds what is posted, and so what can wait for a host that is slow
@@ -28,6 +29,11 @@ export class FrameTape {
     this.#left = maxBytes;
     this.#now = now;
     this.#post = post;
+  }
+
+  /** Masks frames as a protocol does, which finds secrets where they are in no JSON. */
+  maskBy(mask: typeof maskFrame): void {
+    this.#mask = mask;
   }
 
   opened(
@@ -50,7 +56,7 @@ export class FrameTape {
   }
 
   frame(event: "sent" | "received", connection: number, frame: Body, secrets: readonly string[]): void {
-    if (this.#left > 0) this.#add({ event, connection, frame: maskFrame(frame, secrets) }, frame.length);
+    if (this.#left > 0) this.#add({ event, connection, frame: this.#mask(frame, secrets) }, frame.length);
   }
 
   closed(connection: number, drop: Disconnect, by: "us" | "peer" | null, secrets: readonly string[]): void {

@@ -102,6 +102,7 @@ export class Upstream {
         show: (reply) => flat(this.#connection.excerpt(reply)),
       },
     });
+    if (protocol.recorded) env.tape?.maskBy(protocol.recorded.mask);
     const frames = framesOf(settings.protocol);
     this.#framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
     this.#connection = new Connection(
