@@ -16,6 +16,9 @@ const LENGTH_MAX = 4_096;
 /** A name and a value of RFC 6265, section 4.1.1, which a request can repeat as they are. */
 const PAIR = /^[\w!#$%&'*+.^`|~-]+=[\x21-\x7e]*$/;
 
+/** The end of a date that names its zone. A date of a cookie is in UTC, also where it names none (section 5.1.1). */
+const ZONE = /(?:GMT|UTC|Z|[+-]\d{4})\s*$/i;
+
 /** Each goes to the host alone that has set it, whatever its domain says. Times are arguments. */
 export class UpgradeCookies {
   /** By host, name and path. */
@@ -28,8 +31,9 @@ export class UpgradeCookies {
       if (pair.length > LENGTH_MAX || !PAIR.test(pair)) continue;
       const of = (name: string) => attributeOf(attributes, name);
       const given = of("path") ?? "";
-      const path = given.startsWith("/") ? given : "/";
-      const key = `${new URL(url).host} ${pair.split("=", 1)[0]} ${path}`;
+      const { host, pathname } = new URL(url);
+      const path = given.startsWith("/") ? given : folderOf(pathname);
+      const key = `${host} ${pair.split("=", 1)[0]} ${path}`;
       this.#cookies.delete(key);
       const cookie = { pair, path, isSecure: of("secure") !== undefined, until: endOf(of, at) };
       if (cookie.until > at) this.#cookies.set(key, cookie);
@@ -48,6 +52,7 @@ export class UpgradeCookies {
         const isMeant = key.startsWith(`${host} `) && isBelow(pathname, path);
         return isMeant && until > at && (!isSecure || protocol === "wss:");
       })
+      .sort(([, one], [, other]) => other.path.length - one.path.length)
       .map(([, { pair }]) => pair);
     return pairs.length === 0 ? undefined : pairs.join("; ");
   }
@@ -68,9 +73,14 @@ export class UpgradeCookies {
   }
 }
 
-/** Returns the value of an attribute, empty if it has none; undefined if it is not there. */
+/** The path of a cookie that has none (section 5.1.4). */
+function folderOf(pathname: string): string {
+  return pathname.slice(0, pathname.lastIndexOf("/")) || "/";
+}
+
+/** Returns the value of the last attribute of a name, empty if it has none; undefined if it is not there. */
 function attributeOf(attributes: readonly string[], name: string): string | undefined {
-  for (const attribute of attributes) {
+  for (const attribute of attributes.toReversed()) {
     const [key = "", ...value] = attribute.split("=");
     if (key.trim().toLowerCase() === name) return value.join("=").trim();
   }
@@ -81,7 +91,8 @@ function attributeOf(attributes: readonly string[], name: string): string | unde
 function endOf(of: (name: string) => string | undefined, at: number): number {
   const age = of("max-age");
   if (age !== undefined && /^-?\d{1,15}$/.test(age)) return at + Number(age) * 1_000;
-  const until = Date.parse(of("expires") ?? "");
+  const date = of("expires") ?? "";
+  const until = Date.parse(ZONE.test(date) ? date : `${date} GMT`);
   return Number.isNaN(until) ? Number.POSITIVE_INFINITY : until;
 }
 

@@ -1,5 +1,6 @@
 /** Redirects of the upgrade and the cookies that come with its responses, without sockets. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, test } from "node:test";
 import type { Disconnect } from "../../../src/core/connection/disconnect.ts";
 import { REDIRECTS_MAX, redirectOf } from "../../../src/core/connection/redirect.ts";
@@ -49,8 +50,8 @@ describe("cookies of the upgrade", () => {
 
   test("are sent to the host that has set them, below their path", () => {
     const made = cookies("route=one; Path=/; HttpOnly", "b=2; path=/feed", "c=3; Path=/fee", "d=4; Path=/feed/1/");
-    assert.equal(made.headerFor(url, 1_000), "route=one; b=2");
-    assert.equal(made.headerFor("wss://a.example/feed", 1_000), "route=one; b=2");
+    assert.equal(made.headerFor(url, 1_000), "b=2; route=one", "the longest path first");
+    assert.equal(made.headerFor("wss://a.example/feed", 1_000), "b=2; route=one");
     assert.equal(made.headerFor("wss://a.example:8443/feed/1", 1_000), undefined);
     assert.equal(made.headerFor("wss://b.example/feed/1", 1_000), undefined);
     assert.deepEqual(made.values, ["one", "2", "3", "4"]);
@@ -60,9 +61,30 @@ describe("cookies of the upgrade", () => {
     const made = cookies("s=1; Secure", "t=1; Max-Age=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "u=1; Expires=never");
     assert.equal(made.headerFor(url, 2_999), "s=1; t=1; u=1");
     assert.equal(made.headerFor(url, 3_000), "s=1; u=1");
-    assert.equal(made.headerFor("ws://a.example/", 1_000), "t=1; u=1");
+    assert.equal(made.headerFor("ws://a.example/feed", 1_000), "t=1; u=1");
+    assert.equal(made.headerFor("ws://a.example/", 1_000), undefined, "without a path they stay in their folder");
     made.take(url, ["s=; Max-Age=0", "u=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], 1_000);
     assert.equal(made.headerFor(url, 1_000), "t=1");
+  });
+
+  test("have the path of their folder, their last attributes, and dates in UTC, as RFC 6265 says", (t) => {
+    const made = new UpgradeCookies();
+    made.take("wss://a.example/feed", ["a=1", "b=1; Path=/x; Path=/feed"], 1_000);
+    assert.equal(made.headerFor("wss://a.example/other", 1_000), "a=1");
+    assert.equal(made.headerFor("wss://a.example/feed", 1_000), "b=1; a=1");
+    const { TZ } = process.env;
+    t.after(() => {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    });
+    process.env.TZ = "America/New_York";
+    const at = Date.UTC(2026, 9, 21, 7, 28);
+    const forms = ["Wed, 21 Oct 2026 07:28:00 GMT", "Wed Oct 21 07:28:00 2026", "Wednesday, 21-Oct-26 07:28:00 GMT"];
+    for (const form of forms) {
+      made.take("wss://b.example/", [`c=1; Expires=${form}`], 1_000);
+      assert.equal(made.headerFor("wss://b.example/", at - 1), "c=1", form);
+      assert.equal(made.headerFor("wss://b.example/", at), undefined, form);
+    }
   });
 
   test("are replaced by name, bounded, and none that could end a header", () => {

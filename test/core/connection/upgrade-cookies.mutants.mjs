@@ -6,6 +6,8 @@ export default {
     ["a path is the beginning of a text", 'path.endsWith("/") ? path : `${path}/`', "path"],
     ["a secure cookie leaves TLS", '(!isSecure || protocol === "wss:")', "true"],
     ["a cookie never ends", "isMeant && until > at &&", "isMeant &&"],
+    ["without a path they go everywhere", "folderOf(pathname);", '"/";'],
+    ["the first attribute counts", "attributes.toReversed()", "attributes"],
     ["there may be any number", "this.#cookies.size <= COUNT_MAX", "true"],
     ["any text is a cookie", " || !PAIR.test(pair)", ""],
   ],
