@@ -105,7 +105,9 @@ function shapeless(issue: Issue): boolean {
   if (issue.code === "unrecognized_keys") return issue.path.length === 0;
   if (issue.code === "invalid_union") {
     const hasNoBranch = issue.errors.every((branch) => branch.some(shapeless));
-    return issue.errors.length === 0 || (issue.path.length === 0 && hasNoBranch);
+    // Without the key that tells the branches apart it may be meant for none of them.
+    if (issue.errors.length === 0) return issue.message === MISSING;
+    return issue.path.length === 0 && hasNoBranch;
   }
   return issue.code === "invalid_type" && issue.path.length === 0;
 }

@@ -145,97 +145,107 @@ const dialectOptions = (Object.keys(DIALECTS) as DialectName[]).map((name) => {
   return z.strictObject({ preset: z.literal(name), ...common, ...Object.fromEntries(texts) });
 });
 
-const protocolOptions = z
-  .discriminatedUnion("preset", [
-    z.strictObject({ preset: z.literal("json-rpc"), errors, ...common }),
-    z
-      .strictObject({
-        preset: z.literal("json"),
-        ...common,
-        correlation: z
-          .enum(["id", "order"])
-          .prefault("id")
-          .describe("How a reply finds its request: by an id, or by order, with one request at a time."),
-        id: jsonId.optional().describe("The places of ids, and their kind."),
-        reply: condition.optional().describe("A frame with our id that does not meet this is a message, not a reply."),
-        skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
-        final,
-        collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
-        cancel: jsonValue
-          .optional()
-          .describe(
-            "The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's.",
-          ),
-        errors,
-      })
-      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL)
-      .superRefine(checkJsonIds),
-    z
-      .strictObject({
-        preset: z.literal("text"),
-        ...common,
-        id: z
-          .strictObject({
-            out: idText.describe("A pattern that finds the caller's id, or a template with $id and $message."),
-            in: idText.describe("A pattern that finds the id in replies."),
-            kind: z.enum(TEXT_ID_KINDS).prefault("int").describe("The kind of ids."),
-          })
-          .superRefine(checkTextId)
-          .optional()
-          .describe("The places of ids, and their kind; without it, replies are correlated by order."),
-        reply: condition.optional().describe("The frames that are replies: others are messages."),
-        skip: conditions.optional().describe("Frames that precede the reply; they are messages."),
-        final,
-        collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
-        cancel: idText
-          .optional()
-          .describe("The line that ends a request which nobody reads any more; with id, $id is its id."),
-        errors: errors.describe("The way to treat an error that names no request. Needs id."),
-      })
-      .refine(({ id, errors }) => id !== undefined || errors === undefined, {
-        path: ["errors"],
-        error: "needs id: without ids, the error is the reply to the request that waits",
-      })
-      .superRefine(checkTextCancel)
-      .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
-    z.strictObject({ preset: z.literal("cdp"), ...common }),
-    z.strictObject({
-      preset: z.literal("graphql-transport-ws"),
-      ...common,
-      payload: z.record(z.string(), z.json()).optional().describe("The payload of connection_init."),
-    }),
-    z.strictObject({
-      preset: z.literal("home-assistant"),
-      ...common,
-      token: z
-        .string()
-        .min(1, "must not be empty")
-        .optional()
-        .describe("The access token; without it, give a greeting."),
-    }),
-    z.strictObject({
-      preset: z.literal("obs"),
-      ...common,
-      events: wholeNumber(0, 2 ** 31 - 1)
-        .optional()
-        .describe("The kinds of events to subscribe to, as a bit mask (EventSubscription)."),
-      password: z.string().min(1, "must not be empty").optional().describe("The password of obs-websocket."),
-    }),
-    ...dialectOptions,
-  ])
-  .superRefine(checkBinary)
-  .meta({ id: "ProtocolOptions", description: "A preset with its options." });
-
 const PRESETS = presetNames.join(", ");
 const PROTOCOL_FORM = `must be a preset (${PRESETS}), the path of a module (it starts with ./ or /), or { preset: … }`;
+
+/** The fault of a name that is no preset, with the one that was meant if one is near. */
+function presetFault(name: unknown): string {
+  if (name === undefined) return "is missing";
+  const close = typeof name === "string" ? closest(name, presetNames) : undefined;
+  return close === undefined ? `must be a preset (${PRESETS})` : `is not a preset (did you mean ${close}?)`;
+}
+
+const protocolOptions = z
+  .discriminatedUnion(
+    "preset",
+    [
+      z.strictObject({ preset: z.literal("json-rpc"), errors, ...common }),
+      z
+        .strictObject({
+          preset: z.literal("json"),
+          ...common,
+          correlation: z
+            .enum(["id", "order"])
+            .prefault("id")
+            .describe("How a reply finds its request: by an id, or by order, with one request at a time."),
+          id: jsonId.optional().describe("The places of ids, and their kind."),
+          reply: condition
+            .optional()
+            .describe("A frame with our id that does not meet this is a message, not a reply."),
+          skip: conditions.optional().describe("Frames with our id that precede the reply; they are messages."),
+          final,
+          collect: collect.describe("Makes the reply an array of all frames with the id. Needs final."),
+          cancel: jsonValue
+            .optional()
+            .describe(
+              "The message that ends a request which nobody reads any more; $id is its id, $alias the upstream's.",
+            ),
+          errors,
+        })
+        .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL)
+        .superRefine(checkJsonIds),
+      z
+        .strictObject({
+          preset: z.literal("text"),
+          ...common,
+          id: z
+            .strictObject({
+              out: idText.describe("A pattern that finds the caller's id, or a template with $id and $message."),
+              in: idText.describe("A pattern that finds the id in replies."),
+              kind: z.enum(TEXT_ID_KINDS).prefault("int").describe("The kind of ids."),
+            })
+            .superRefine(checkTextId)
+            .optional()
+            .describe("The places of ids, and their kind; without it, replies are correlated by order."),
+          reply: condition.optional().describe("The frames that are replies: others are messages."),
+          skip: conditions.optional().describe("Frames that precede the reply; they are messages."),
+          final,
+          collect: collect.describe("Makes the reply all frames up to the final one. Needs final."),
+          cancel: idText
+            .optional()
+            .describe("The line that ends a request which nobody reads any more; with id, $id is its id."),
+          errors: errors.describe("The way to treat an error that names no request. Needs id."),
+        })
+        .refine(({ id, errors }) => id !== undefined || errors === undefined, {
+          path: ["errors"],
+          error: "needs id: without ids, the error is the reply to the request that waits",
+        })
+        .superRefine(checkTextCancel)
+        .refine(({ final, collect }) => collect === undefined || final !== undefined, COLLECT_WITHOUT_FINAL),
+      z.strictObject({ preset: z.literal("cdp"), ...common }),
+      z.strictObject({
+        preset: z.literal("graphql-transport-ws"),
+        ...common,
+        payload: z.record(z.string(), z.json()).optional().describe("The payload of connection_init."),
+      }),
+      z.strictObject({
+        preset: z.literal("home-assistant"),
+        ...common,
+        token: z
+          .string()
+          .min(1, "must not be empty")
+          .optional()
+          .describe("The access token; without it, give a greeting."),
+      }),
+      z.strictObject({
+        preset: z.literal("obs"),
+        ...common,
+        events: wholeNumber(0, 2 ** 31 - 1)
+          .optional()
+          .describe("The kinds of events to subscribe to, as a bit mask (EventSubscription)."),
+        password: z.string().min(1, "must not be empty").optional().describe("The password of obs-websocket."),
+      }),
+      ...dialectOptions,
+    ],
+    { error: (issue) => (issue.code === "invalid_union" ? presetFault(Object(issue.input).preset) : undefined) },
+  )
+  .superRefine(checkBinary)
+  .meta({ id: "ProtocolOptions", description: "A preset with its options." });
 
 export const protocol = z.union(
   [
     z.string().refine((name) => isModulePath(name) || presetNames.includes(name as PresetName), {
-      error: ({ input }) => {
-        const close = closest(String(input), presetNames);
-        return close === undefined ? PROTOCOL_FORM : `is not a preset (did you mean ${close}?)`;
-      },
+      error: ({ input }) => (closest(String(input), presetNames) ? presetFault(input) : PROTOCOL_FORM),
     }),
     protocolOptions,
   ],

@@ -170,7 +170,7 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ protocol: "jsonrpc" }, /^protocol: is not a preset \(did you mean json-rpc\?\)$/],
     [{ protocol: "mqtt" }, /^protocol: must be a preset \(json-rpc, json, text, cdp, /],
     [{ protocol: 5 }, /^protocol: must be a preset/],
-    [{ protocol: { preset: "xml" } }, /^protocol: must be a preset/],
+    [{ protocol: { preset: "xml" } }, /^protocol\.preset: must be a preset/],
     [
       { protocol: { preset: "json", id: { kind: "float" } } },
       /^protocol\.id\.kind: must be one of int, int32, string, uuid, increasing, keep/,

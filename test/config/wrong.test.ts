@@ -142,6 +142,11 @@ const UPSTREAMS: readonly Row[] = [
     "4:86: upstreams.a.protocol.cancel: must have $id, where the request's id goes",
   ],
   ["protocol: jsonrpc", "4:15: upstreams.a.protocol: is not a preset (did you mean json-rpc?)"],
+  ["protocol: { preset: jsonrpc }", "4:25: upstreams.a.protocol.preset: is not a preset (did you mean json-rpc?)"],
+  [
+    "protocol: { preset: 7, frames: {} }",
+    `4:25: upstreams.a.protocol.preset: must be a preset (${presetNames.join(", ")})`,
+  ],
   [
     "protocol: { preset: json, id: { kind: ulid } }",
     "4:43: upstreams.a.protocol.id.kind: must be one of int, int32, string, uuid, increasing, keep",
