@@ -163,7 +163,7 @@ export function logLimits(messages: { readonly bytes: number }): LogLimits {
 }
 
 export interface LogState {
-  /** Differs once the log was made anew. */
+  /** Differs once the log was made anew, and seldom before all servers agree on one that was just made. */
   readonly life: string;
   /** Sequence number of the oldest entry; `last + 1` if there is none. */
   readonly first: number;

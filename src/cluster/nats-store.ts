@@ -51,6 +51,8 @@ const JETSTREAM_OFF = new Set([10076, 10039]);
 /** A follower may lag behind the hint: how often, and how long, it is given time. */
 const BEHIND_RETRIES = 3;
 const BEHIND_MS = 20;
+/** The metadata of a log by which it is told apart from one that is made anew. */
+const LIFE = "sidesocket_life";
 /** Tokens of subjects, without wildcards. */
 const KEY = /^[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*$/;
 const LOG = /^[-_a-zA-Z0-9]{1,128}$/;
@@ -124,9 +126,14 @@ export class NatsStore {
 
   async openLog(log: string, limits: LogLimits, withinMs: number): Promise<LogState> {
     checkName(log, LOG);
-    const { created, state } = await this.#openStream(logConfig(this.#settings, log, limits), withinMs);
+    const metadata = { [LIFE]: randomBytes(12).toString("base64url") };
+    const { config, created, state } = await this.#openStream(
+      logConfig(this.#settings, log, limits),
+      withinMs,
+      metadata,
+    );
     const first = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
-    return { life: Date.parse(created).toString(36), first, last: state.last_seq };
+    return { life: config.metadata?.[LIFE] ?? this.#lifeOf(created), first, last: state.last_seq };
   }
 
   async append(log: string, id: string, entry: Uint8Array, withinMs: number): Promise<number> {
@@ -162,6 +169,12 @@ export class NatsStore {
     });
   }
 
+  /** The life of a stream without metadata, which servers before 2.10 do not keep. */
+  #lifeOf(created: string): string {
+    // Each server of a cluster says another time, and a new leader so another one than the former.
+    return this.#link.info?.cluster === undefined ? Date.parse(created).toString(36) : "unknown";
+  }
+
   #checkServer(): void {
     const info = this.#link.info;
     if (!info) throw new EngineError("the NATS server was lost", { mayBeDone: false });
@@ -174,12 +187,21 @@ export class NatsStore {
       throw new Mistake(`${name} can let two members win a claim with 3 replicas: use 2.10 or later, or 1 replica`);
   }
 
-  /** Makes a stream unless it is there, and checks that it is as it must be. @throws Mistake */
-  async #openStream(wanted: StreamConfig, withinMs: number): Promise<StreamInfo> {
+  /**
+   * Makes a stream unless it is there, and checks that it is as it must be.
+   *
+   * @param metadata of a stream that is made
+   * @throws Mistake
+   */
+  async #openStream(
+    wanted: StreamConfig,
+    withinMs: number,
+    metadata: StreamConfig["metadata"] = {},
+  ): Promise<StreamInfo> {
     const until = performance.now() + withinMs;
     const left = () => until - performance.now();
     const look = () => this.#link.api<StreamInfo>(`STREAM.INFO.${wanted.name}`, undefined, left());
-    const make = () => this.#link.api<StreamInfo>(`STREAM.CREATE.${wanted.name}`, wanted, left());
+    const make = () => this.#link.api<StreamInfo>(`STREAM.CREATE.${wanted.name}`, { ...wanted, metadata }, left());
     const isRefusedWith = (code: number) => (error: unknown) => error instanceof Refused && error.code === code;
     let info: StreamInfo;
     try {

@@ -21,6 +21,7 @@ export interface StreamConfig {
   readonly duplicate_window: number;
   readonly allow_direct: boolean;
   readonly republish?: { readonly src: string; readonly dest: string; readonly headers_only: boolean };
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 type ClusterName = Pick<EngineSettings, "cluster">;

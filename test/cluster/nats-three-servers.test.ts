@@ -128,3 +128,38 @@ for (const fault of ["killed", "stopped"] as const) {
     );
   });
 }
+
+test("a log is the same one whichever server leads it, also after each has restarted", skip, async (t) => {
+  const servers = await startThree(t);
+  const first = await until(() => connected(memberOf(servers, "first"), t).catch(() => undefined), {
+    within: WITHIN_MS,
+    what: "the first contact",
+  });
+  const others = await Promise.all(["second", "third"].map((name) => connected(memberOf(servers, name), t)));
+  const { engine } = first;
+  /** The server that the engine is connected to may be away. */
+  const opened = (by = engine) =>
+    until(() => by.openLog("log", LIMITS, 2_000).catch(() => undefined), { within: WITHIN_MS, what: "the log" });
+  const [{ life }, ...lives] = await Promise.all([opened(), ...others.map((other) => opened(other.engine))]);
+  assert.deepEqual(
+    lives.map((other) => other.life),
+    [life, life],
+  );
+  await engine.append("log", "id", bytes("1"), WITHIN_MS);
+  const stream = logStream(settingsOf([], ""), "log");
+  const leaders = new Set<number>();
+  for (const server of servers.slice(0, 2)) {
+    const at = await leaderOf(server, stream);
+    leaders.add(at);
+    for (const other of servers.filter((_, index) => index !== at)) {
+      await other.kill();
+      await other.start();
+      assert.equal((await opened()).life, life);
+    }
+    const leader = servers[at] as JetStream;
+    await leader.kill();
+    assert.deepEqual(await opened(), { life, first: 1, last: 1 });
+    await leader.start();
+  }
+  assert.equal(leaders.size, 2);
+});

@@ -81,6 +81,11 @@ export class LogFold {
     return true;
   }
 
+  /** The log is the one that was read, though it has another life. */
+  adopt(life: string): void {
+    this.#life = life;
+  }
+
   /** The life of the log that is read; undefined before it was found. */
   get life(): string | undefined {
     return this.#life;

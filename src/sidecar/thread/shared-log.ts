@@ -5,6 +5,7 @@ import { type Engine, EngineError, logLimits, Mistake } from "../../cluster/engi
 import { decodeBatch, encodeBatch } from "../../cluster/log-entries.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { LogBatch } from "../../core/cluster/log-batch.ts";
+import { LogDoubt } from "../../core/cluster/log-doubt.ts";
 import { type FoldEffect, LogFold } from "../../core/cluster/log-fold.ts";
 import { type LogAppend, LogWriter } from "../../core/cluster/log-writer.ts";
 import type { ReadPlaces } from "../../core/cluster/read-places.ts";
@@ -61,11 +62,8 @@ const RETRY_MS = 250;
 const BEHIND_MS = 30;
 /** The log is compared with what we have of it this often: it may have been made anew. */
 const COMPARE_MS = 5_000;
-/**
- * A log that has less than was read is lost if that lasts: a server that was just elected, or stopped, knows its end
- * late. An election takes up to 9 s, and others must catch up.
- */
-const DOUBT_MS = 15_000;
+/** The same, while a reader is ahead of it. */
+const AHEAD_MS = 200;
 /** The time of each call to the message server. */
 const WITHIN_MS = 2_000;
 /** A failure that goes on for this long is told. */
@@ -105,8 +103,8 @@ export class SharedLog implements MessageWriter {
   #readUpTo = 0;
   #compareAt = 0;
   #compareTo = 0;
-  /** Since when the log has less than we read. */
-  #doubtedSince: number | undefined;
+  /** The log has less than we read. */
+  readonly #doubt = new LogDoubt();
   /** The digest of the newest entry that was read: the entry itself may be large, and is counted nowhere. */
   #newest: string | undefined;
   #wake: (() => void) | undefined;
@@ -360,8 +358,8 @@ export class SharedLog implements MessageWriter {
   read(command: ReadCommand): void {
     const { after } = command;
     const newest = this.#journals?.newestOf(command.journal);
-    const isAhead = typeof after !== "string" && (after.epoch !== newest?.epoch || after.seq > newest.seq);
-    if (this.hasRead && newest && !isAhead) {
+    const isOfOther = typeof after !== "string" && after.epoch !== newest?.epoch;
+    if (this.hasRead && newest && !isOfOther && !this.#isAhead(command)) {
       this.#env.read(command);
       return;
     }
@@ -373,11 +371,19 @@ export class SharedLog implements MessageWriter {
     this.#held.delete(seq);
   }
 
+  /** True for a cursor of this epoch that another replica has given out, and that is not known here. */
+  #isAhead({ journal, after }: ReadCommand): boolean {
+    const newest = this.#journals?.newestOf(journal);
+    return typeof after !== "string" && after.epoch === newest?.epoch && after.seq > newest.seq;
+  }
+
   #release(): void {
     // The log was lost. A cursor of it is neither ahead nor known until there is a new epoch, which expires it.
     if (this.#fold.epoch === undefined) return;
     for (const [seq, { command, needs }] of this.#held) {
       if (this.#readUpTo < needs || !this.#journals?.newestOf(command.journal)) continue;
+      // A leader that was stopped, and others replaced meanwhile, names an end of the log that it no longer has.
+      if (this.#isAhead(command)) continue;
       this.#held.delete(seq);
       this.#env.read(command);
     }
@@ -403,8 +409,7 @@ export class SharedLog implements MessageWriter {
       const pauseMs = await this.#readOne().catch((error: Error) => {
         this.#onFailed(error);
         this.#compareAt = 0;
-        // While nobody answers, the end of the log is not learned either.
-        if (this.#doubtedSince !== undefined) this.#doubtedSince = this.#env.now();
+        this.#doubt.failed(this.#env.now());
         return RETRY_MS;
       });
       if (pauseMs > 0 && (!this.#hasGrown || pauseMs === RETRY_MS)) await this.#pause(pauseMs);
@@ -441,7 +446,9 @@ export class SharedLog implements MessageWriter {
     // A server that answers may have less of the log than its leader.
     if (this.#fold.position < this.#compareTo) return BEHIND_MS;
     this.#env.work(() => this.#onEnd(compared), undefined);
-    return POLL_MS;
+    if (this.#held.size === 0) return POLL_MS;
+    this.#compareAt = Math.min(this.#compareAt, this.#env.now() + AHEAD_MS);
+    return AHEAD_MS;
   }
 
   /**
@@ -489,15 +496,17 @@ export class SharedLog implements MessageWriter {
 
   /** @returns true if the log has what was read of it, undefined as long as that may turn out */
   async #isKept(life: string, last: number): Promise<boolean | undefined> {
-    const hasLess = this.#fold.hasLess(life, last);
-    if (!hasLess && (this.#doubtedSince === undefined || life !== this.#fold.life)) {
-      this.#doubtedSince = undefined;
-      return true;
+    if (this.#fold.life !== undefined && life !== this.#fold.life) {
+      this.#doubt.end();
+      // Two members that make it at the same time may each see a life of their own at first.
+      if ((await this.#hasNewest(true)) !== true) return false;
+      this.#fold.adopt(life);
     }
-    this.#doubtedSince ??= this.#env.now();
+    const hasLess = this.#fold.hasLess(life, last);
+    if (!hasLess && !this.#doubt.isOpen) return true;
     const isKept = await this.#hasNewest(hasLess);
-    if (isKept === undefined && this.#env.now() - this.#doubtedSince < DOUBT_MS) return undefined;
-    this.#doubtedSince = undefined;
+    if (isKept === undefined && !this.#doubt.lasts(this.#env.now())) return undefined;
+    this.#doubt.end();
     return isKept === true;
   }
 

@@ -184,7 +184,7 @@ test("a log that is lost while replicas run goes on under another epoch", async 
 });
 
 /** Lets a replica find the log without its newest entry. @returns a function that ends this */
-function hideNewest({ engine }: Replica): () => void {
+function hideNewest({ engine }: Pick<Replica, "engine">): () => void {
   const openLog = engine.openLog.bind(engine);
   const next = engine.next.bind(engine);
   let end = Number.POSITIVE_INFINITY;
@@ -217,6 +217,55 @@ test("a server that lacks the newest entry for a moment does not end the epoch o
   show();
   assert.deepEqual(textsOf(await two.has("c")), ["a", "b", "away null", "c"]);
   assert.deepEqual(await one.read(), await two.read());
+});
+
+test("a log whose life is another one is the same if it has what was read of it", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  const epoch = one.journals.epochOf(MAIN_JOURNAL);
+  const openLog = one.engine.openLog.bind(one.engine);
+  let compared = 0;
+  one.engine.openLog = async (...args) => {
+    compared++;
+    return { ...(await openLog(...args)), life: "another" };
+  };
+  void one.read({ epoch: "of another log", seq: 1 }).catch(() => {});
+  await until(() => compared >= 1, { what: "a comparison" });
+  one.say("b");
+  assert.deepEqual(textsOf(await one.has("b")), ["a", "b"]);
+  assert.equal(one.journals.epochOf(MAIN_JOURNAL), epoch);
+});
+
+test("a reader that is ahead of what a server says is the end waits for it", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  one.say("b");
+  const [, newest] = await one.has("b");
+  const epoch = one.journals.epochOf(MAIN_JOURNAL) as string;
+  const shows: (() => void)[] = [];
+  const two = await Replica.join(t, server, undefined, (engine) => shows.push(hideNewest({ engine })));
+  await until(() => two.log.hasRead, { what: "the log" });
+  const ahead = { epoch, seq: newest?.seq ?? 0 };
+  const began = performance.now();
+  const page = two.read(ahead);
+  // It has compared the log for the reader, and found the same end.
+  let compared = 0;
+  const openLog = two.engine.openLog.bind(two.engine);
+  two.engine.openLog = (...args) => {
+    compared++;
+    return openLog(...args);
+  };
+  await until(() => compared >= 3, { what: "comparisons" });
+  for (const show of shows) show();
+  assert.deepEqual(await page, []);
+  assert.deepEqual(textsOf(await two.read({ ...ahead, seq: ahead.seq - 1 })), ["b"]);
+  assert.ok(performance.now() - began > 300, `${compared} comparisons`);
 });
 
 test("a log that lost its newest entry and has got another since goes on under another epoch", async (t) => {
