@@ -19,7 +19,10 @@ export interface EngineSettings {
   /** Servers that keep each bucket and log. */
   readonly replicas: 1 | 3;
   readonly claimsMs: number;
-  /** Keys in `claims`; one that was deleted may count until it is forgotten. */
+  /**
+   * Keys in `claims`; one that was deleted may count until it is forgotten, and members that make the last ones at the
+   * same moment may make a few more.
+   */
   readonly claimsMax: number;
   readonly keptMs: number;
   /** Bytes of `kept`. */

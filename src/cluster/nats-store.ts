@@ -14,6 +14,7 @@ import {
   Mistake,
   type Stored,
 } from "./engine.ts";
+import { KeyRoom } from "./key-room.ts";
 import { type MessageHeaders, type NatsLink, Refused, readApi } from "./nats-link.ts";
 import {
   BUCKETS,
@@ -78,10 +79,15 @@ export class NatsStore {
   readonly #settings: EngineSettings;
   /** The newest entry of each log that a hint has named. */
   readonly #hinted = new Map<string, number>();
+  readonly #room: KeyRoom;
+  /** The new keys of `claims` that are on their way, and the count of those that are there. */
+  readonly #creating = new Set<Promise<unknown>>();
+  #counting: Promise<boolean> | undefined;
 
   constructor(link: NatsLink, settings: EngineSettings) {
     this.#link = link;
     this.#settings = settings;
+    this.#room = new KeyRoom(settings.claimsMax);
   }
 
   /** Checks the server, and makes the buckets that are not there. @throws Mistake */
@@ -96,11 +102,46 @@ export class NatsStore {
     const deletes: MessageHeaders = value === undefined ? { "KV-Operation": "DEL" } : {};
     const claimAfter = (revision: number) =>
       this.#put(bucket, key, stored, until, { ...deletes, "Nats-Expected-Last-Subject-Sequence": String(revision) });
-    const revision = await claimAfter(after);
-    if (revision !== "lost" || after !== 0) return revision;
+    if (after !== 0) return claimAfter(after);
+    const isFull = bucket === "claims" && !(await this.#takeRoom(until));
+    const revision = isFull ? "full" : await this.#create(claimAfter(after));
+    if (typeof revision === "number") return revision;
     // A key that was deleted, or whose parts are forgotten, has a revision, and no value.
     const found = await this.#read(bucket, key, until - performance.now());
-    return found && found.value === undefined ? claimAfter(found.revision) : "lost";
+    if (!found) return revision;
+    return found.value === undefined ? claimAfter(found.revision) : "lost";
+  }
+
+  /** @returns false if `claims` has as many keys as it may */
+  async #takeRoom(until: number): Promise<boolean> {
+    while (!this.#room.take(performance.now())) {
+      this.#counting ??= this.#countKeys(until).finally(() => {
+        this.#counting = undefined;
+      });
+      if (!(await this.#counting)) return false;
+    }
+    return true;
+  }
+
+  async #countKeys(until: number): Promise<boolean> {
+    for (;;) {
+      const unseen = [...this.#creating];
+      const info = `STREAM.INFO.${bucketStream(this.#settings, "claims")}`;
+      const { state } = await this.#link.api<StreamInfo>(info, undefined, until - performance.now());
+      const hasRoom = this.#room.counted(state.messages, unseen.length, performance.now());
+      // They may have been counted twice.
+      if (hasRoom || unseen.length === 0) return hasRoom;
+      await Promise.allSettled(unseen);
+    }
+  }
+
+  async #create(claim: Promise<Claimed>): Promise<Claimed> {
+    this.#creating.add(claim);
+    try {
+      return await claim;
+    } finally {
+      this.#creating.delete(claim);
+    }
   }
 
   async look(bucket: Bucket, key: string, withinMs: number): Promise<Stored | undefined> {

@@ -66,12 +66,17 @@ export function bucketConfig(settings: Kept, bucket: Bucket): StreamConfig {
   };
 }
 
-/** A claim that makes room for another could be sent twice; a kept reply costs its caller only the reply. */
+/**
+ * A claim that makes room for another could be sent twice; a kept reply costs its caller only the reply.
+ *
+ * From 2.12 on, a stream with copies that has its most messages takes no new value of a key either, so that no request
+ * could end any more. Members therefore count the keys, and the server's bound lies where only a fault leads.
+ */
 function boundsOf(
   { claimsMs, claimsMax, keptMs, keptBytes }: Bounds,
   bucket: Bucket,
 ): Pick<StreamConfig, "max_age" | "max_msgs" | "max_bytes"> {
-  if (bucket === "claims") return { max_age: claimsMs * 1e6, max_msgs: claimsMax };
+  if (bucket === "claims") return { max_age: claimsMs * 1e6, max_msgs: 2 * claimsMax };
   return bucket === "kept" ? { max_age: keptMs * 1e6, max_bytes: keptBytes } : {};
 }
 

@@ -13,7 +13,7 @@ import { bucketStream, logStream } from "../../src/cluster/nats-streams.ts";
 import { freePort } from "../support/free-port.ts";
 import { JetStream } from "../support/jetstream.ts";
 import { bounded, type Cleanup, until } from "../support/until.ts";
-import { ask, bytes, connected, listens, settingsOf, text } from "./engine-expectations.ts";
+import { ask, bytes, CLAIMS_MAX, connected, listens, type Member, settingsOf, text } from "./engine-expectations.ts";
 
 const WITHIN_MS = 20_000;
 const LIMITS = { bytes: 1024 * 1024 };
@@ -68,6 +68,19 @@ test("of many claims at three servers, one is won", skip, async (t) => {
     assert.equal(won.length, 1);
     after = Number(won[0]);
   }
+});
+
+test("a bucket that has as many keys as it may takes new values of them", skip, async (t) => {
+  const servers = await startThree(t);
+  const members = await Promise.all([0, 1, 2].map((at) => connected(memberOf([...servers.slice(at)], `m${at}`), t)));
+  const claim = (n: number, value: string, after: number) =>
+    (members[n % 3] as Member).engine.claim({ bucket: "claims", key: `k${n}`, value: bytes(value), after }, WITHIN_MS);
+  const made = await Promise.all(Array.from({ length: 4 * CLAIMS_MAX }, (_, n) => claim(n, "open", 0)));
+  const revisions = [...made.entries()].filter(([, revision]) => revision !== "full");
+  assert.ok(revisions.length >= CLAIMS_MAX && revisions.length < 1.5 * CLAIMS_MAX, made.join());
+  assert.equal(await claim(4 * CLAIMS_MAX, "one more", 0), "full");
+  const ends = await Promise.all(revisions.map(([n, revision]) => claim(n, "ended", Number(revision))));
+  for (const end of ends) assert.equal(typeof end, "number");
 });
 
 for (const fault of ["killed", "stopped"] as const) {
