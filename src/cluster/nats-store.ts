@@ -42,6 +42,8 @@ const NOT_STORED = 10077;
 const FULL = /maximum messages exceeded/;
 const NO_STREAM = 10059;
 const NAME_IN_USE = 10058;
+/** The pause until a stream that another member makes is looked for again. */
+const MAKING_MS = 50;
 const NO_MESSAGE = 10037;
 /** A stream's bytes are set aside when it is made, and the server has not as many left. */
 const NO_ROOM = 10047;
@@ -243,14 +245,16 @@ export class NatsStore {
     const left = () => until - performance.now();
     const look = () => this.#link.api<StreamInfo>(`STREAM.INFO.${wanted.name}`, undefined, left());
     const make = () => this.#link.api<StreamInfo>(`STREAM.CREATE.${wanted.name}`, { ...wanted, metadata }, left());
-    const isRefusedWith = (code: number) => (error: unknown) => error instanceof Refused && error.code === code;
-    let info: StreamInfo;
+    let info: StreamInfo | undefined;
     try {
       this.#checkJetStream();
-      info = await otherwise(look, isRefusedWith(NO_STREAM), () =>
-        // Another member may make it at the same time.
-        otherwise(make, isRefusedWith(NAME_IN_USE), look),
-      );
+      for (;;) {
+        info = (await unless(NO_STREAM, look)) ?? (await unless(NAME_IN_USE, make));
+        if (info) break;
+        // Another member is making it, which not every server knows yet.
+        if (left() < MAKING_MS) throw new EngineError(`NATS is still making ${wanted.name}`, { mayBeDone: false });
+        await new Promise((resolve) => setTimeout(resolve, MAKING_MS));
+      }
     } catch (error) {
       if (!(error instanceof Refused) || NOT_YET.has(error.code)) throw error;
       if (JETSTREAM_OFF.has(error.code)) throw jetStreamIsOff();
@@ -379,16 +383,12 @@ function noRoomFor({ name, max_bytes: bytes = 0 }: StreamConfig): Mistake {
   return new Mistake(`NATS has no room to set aside the ${bytes} bytes of the stream ${name}: ${cure}`);
 }
 
-/** Runs the second if the first fails with such an error. */
-async function otherwise<Value>(
-  first: () => Promise<Value>,
-  isExpected: (error: unknown) => boolean,
-  second: () => Promise<Value>,
-): Promise<Value> {
+/** @returns undefined if the server refuses it with this code */
+async function unless<Value>(code: number, call: () => Promise<Value>): Promise<Value | undefined> {
   try {
-    return await first();
+    return await call();
   } catch (error) {
-    if (!isExpected(error)) throw error;
-    return second();
+    if (error instanceof Refused && error.code === code) return undefined;
+    throw error;
   }
 }
