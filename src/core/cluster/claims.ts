@@ -134,6 +134,12 @@ export class Claims<Outcome> {
     return this.#storing > 0;
   }
 
+  /** True once the message of a key was sent: nobody who asks for it sends it again. */
+  isSent(key: string): boolean {
+    const name = this.#requests.get(key)?.phase.name;
+    return name === "sending" || name === "storing";
+  }
+
   /** @param digest of the message */
   ask(key: string, digest: string, asker: Asker): readonly ClaimEffect<Outcome>[] {
     return this.#step(() => {

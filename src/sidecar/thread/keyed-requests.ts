@@ -12,6 +12,7 @@ import { mayFollow } from "../../core/cluster/forwarding.ts";
 import { failed, keyMismatch, RETRY_SOON_MS, tooManyCallers } from "../../core/exchange/failures.ts";
 import { isUnsent, LATE_MAX, type Outcome } from "../../core/outcome.ts";
 import type { Failure } from "../../errors.ts";
+import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CommandOf } from "../contract.ts";
 import type { Work } from "./mark.ts";
@@ -40,9 +41,19 @@ export interface KeyedEnvironment {
 }
 
 interface KeyedAsker {
-  /** Undefined once it was sent: its body may be large, and nobody counts it here. */
-  message: HostMessage | undefined;
+  readonly key: string;
+  /** Without its body, which all that ask for the key have in common. */
+  readonly message: HostMessage;
+  readonly shared: SharedBody;
   readonly deadline: number;
+}
+
+/** The body of a message that several may ask for: it may be large, and nobody counts it here. */
+interface SharedBody {
+  readonly digest: string;
+  /** Undefined once it was sent. */
+  body: Body | undefined;
+  askers: number;
 }
 
 /** A message in our own exchange. */
@@ -67,6 +78,8 @@ export class KeyedRequests {
   readonly #claims: Claims<KeyedEnd>;
   readonly #alarm: Alarm;
   readonly #askers = new Map<number, KeyedAsker>();
+  /** By key. */
+  readonly #bodies = new Map<string, SharedBody>();
   /** Askers that were told of a timeout, and wait for their late outcomes. */
   readonly #late = new Set<number>();
   /** By their numbers in the exchange. */
@@ -107,14 +120,35 @@ export class KeyedRequests {
       return;
     }
     const { deadline } = message;
-    this.#askers.set(seq, { message, deadline });
+    const shared = this.#share(id, digest, message.body);
+    this.#askers.set(seq, { key: id, message: { ...message, body: "" }, shared, deadline });
     this.#alarm.set(Math.min(this.#env.now() + TICK_MS, deadline));
     this.#carryOut(this.#claims.ask(id, digest, { seq, deadline }));
   }
 
+  #share(key: string, digest: string, body: Body): SharedBody {
+    const present = this.#bodies.get(key);
+    if (present?.digest === digest) {
+      present.askers++;
+      return present;
+    }
+    const shared = { digest, body: this.#claims.isSent(key) ? undefined : body, askers: 1 };
+    if (!present) this.#bodies.set(key, shared);
+    return shared;
+  }
+
+  /** @returns false if nobody waits under that number */
+  #forget(seq: number): boolean {
+    const asker = this.#askers.get(seq);
+    if (!asker) return false;
+    const { key, shared } = asker;
+    if (--shared.askers === 0 && this.#bodies.get(key) === shared) this.#bodies.delete(key);
+    return this.#askers.delete(seq);
+  }
+
   /** The asker does not wait any more. What was sent goes on. */
   abandon(seq: number): void {
-    if (this.#askers.delete(seq) || this.#late.delete(seq)) this.#claims.abandon(seq);
+    if (this.#forget(seq) || this.#late.delete(seq)) this.#claims.abandon(seq);
   }
 
   /** Takes the end of a message that was given to the exchange, and the late one of a message that has timed out. */
@@ -144,17 +178,17 @@ export class KeyedRequests {
     this.#endAllLate();
   }
 
-  /** Stops all timers. A claim that is on its way is given back, and what has timed out is ended. */
-  end(): void {
+  /** Stops all timers. A claim that is on its way is given back, and what was sent has no other end than this. */
+  end(failure: Failure): void {
     this.#alarm.clear();
     for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);
-    this.#sent.clear();
+    for (const number of [...this.#sent.keys()]) this.ended(number, failed(failure, undefined));
     this.#endAllLate();
   }
 
   #timeOut(number: number, { key, seq }: SentMessage, outcome: Outcome): void {
     this.#timedOut.set(number, { key, seq, outcome, until: this.#env.now() + this.#keepMs });
-    if (this.#askers.delete(seq)) {
+    if (this.#forget(seq)) {
       this.#late.add(seq);
       this.#env.settle(seq, outcome, false);
     }
@@ -225,23 +259,23 @@ export class KeyedRequests {
   }
 
   #send(key: string, seq: number): void {
-    const asker = this.#askers.get(seq);
-    const message = asker?.message;
-    if (!asker || !message) throw new Error(`nobody asked for ${key}`);
+    const { message, shared } = this.#askers.get(seq) ?? {};
+    if (!message || shared?.body === undefined) throw new Error(`nobody asked for ${key}`);
     // The exchange would hold it for a connection that another member has.
     if (!this.#env.mayWrite()) {
       this.#end(key, "not_owner");
       return;
     }
-    asker.message = undefined;
+    const { body } = shared;
+    shared.body = undefined;
     const number = this.#env.draw();
     this.#sent.set(number, { key, seq });
-    this.#env.send({ ...message, seq: number, key: undefined });
+    this.#env.send({ ...message, body, seq: number, key: undefined });
   }
 
   #answer(seq: number, answer: ClaimAnswer<KeyedEnd>, isReplayed: boolean): void {
     const end = endOf(answer);
-    if (this.#askers.delete(seq)) this.#env.settle(seq, end, isReplayed);
+    if (this.#forget(seq)) this.#env.settle(seq, end, isReplayed);
     else if (this.#late.delete(seq) && end !== "not_owner") this.#env.late(seq, end);
   }
 }

@@ -228,7 +228,7 @@ export class SharedUpstream implements MemberUpstream {
         this.#member.remove(this.#name);
         this.log.end();
         this.#push.end();
-        this.#keyed.end();
+        this.#keyed.end(removed);
         this.#upstream?.handle(command);
         break;
       default:
@@ -758,6 +758,13 @@ const stopped: Failure = {
   code: "cancelled",
   sent: "maybe",
   detail: "the service stopped before the end of the request was stored for the other replicas",
+};
+
+const removed: Failure = {
+  code: "connection_lost",
+  sent: "maybe",
+  detail: "the upstream was removed from the replica that owned it before the reply came",
+  cause: "owner_lost",
 };
 
 /** The outcome for another member's caller, whose own service has not stopped. */

@@ -17,7 +17,12 @@ export default {
       "this.#end(message.key, message.outcome);",
     ],
     ["what is removed is sent", "for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);", ""],
-    ["a body is kept after it was sent", "    asker.message = undefined;\n", ""],
+    ["a body is kept after it was sent", "    shared.body = undefined;\n", ""],
+    ["each that asks for a key keeps a body", "if (present?.digest === digest) {", "if (present === null) {"],
+    ["those that ask for what was sent keep a body", "this.#claims.isSent(key) ? undefined : body", "body"],
+    ["the body of a key is let go while somebody asks for it", "if (--shared.askers === 0 && this", "if (this"],
+    ["a message with another digest takes the body's place", "if (!present) this.#bodies.set", "this.#bodies.set"],
+    ["what was sent stays open after a removal", "this.ended(number, failed(failure, undefined));", "void number;"],
     [
       "the keys of what has timed out stay open after the exit",
       "    this.#endAllLate();\n  }\n\n  /** Stops",
@@ -25,8 +30,8 @@ export default {
     ],
     [
       "the keys of what has timed out stay open after a removal",
-      "    this.#sent.clear();\n    this.#endAllLate();\n",
-      "    this.#sent.clear();\n",
+      "failed(failure, undefined));\n    this.#endAllLate();\n",
+      "failed(failure, undefined));\n",
     ],
     [
       "those that timed out count as waiting",
@@ -39,7 +44,7 @@ export default {
     ["askers have no bound", "if (this.#askers.size >= most)", "if (this.#askers.size < 0)"],
     [
       "an asker that leaves is counted for good",
-      "if (this.#askers.delete(seq) || this.#late.delete(seq)) this",
+      "if (this.#forget(seq) || this.#late.delete(seq)) this",
       "if (seq) this",
     ],
     [

@@ -27,6 +27,8 @@ const MOST = 4;
 /** The bound on late outcomes that are waited for. */
 const LATE_MAX = MOST + 1;
 
+const removed: Failure = { code: "connection_lost", sent: "maybe", detail: "by a removal" };
+
 /** An owner of the upstream, whose exchange is the test. */
 class Owner {
   readonly keyed: KeyedRequests;
@@ -62,7 +64,7 @@ class Owner {
       },
       LATE_MAX,
     );
-    t.after(async () => this.keyed.end());
+    t.after(async () => this.keyed.end(removed));
   }
 
   static async join(t: Cleanup, server: MemoryServer, term: number, keepMs = FAR_MS): Promise<Owner> {
@@ -92,6 +94,17 @@ class Owner {
     assert.ok(last && found().length === times);
     return last;
   }
+}
+
+/** Waits until nothing holds a body. */
+async function isLetGo(body: WeakRef<Uint8Array>): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const isGone = () => {
+    collect();
+    return body.deref() === undefined;
+  };
+  await until(isGone, { what: "the body to be let go" });
 }
 
 function reply(body: string | Uint8Array = "reply"): Outcome {
@@ -201,15 +214,37 @@ test("the body of a message is not kept once it was sent", async (t) => {
   const body = ask();
   const number = await one.given();
   one.sent.length = 0;
-  setFlagsFromString("--expose-gc");
-  const collect: () => void = runInNewContext("gc");
-  const isGone = () => {
-    collect();
-    return body.deref() === undefined;
-  };
-  await until(isGone, { what: "the body to be let go" });
+  await isLetGo(body);
   one.keyed.ended(number, reply());
   assert.deepEqual((await one.toldOf(1)).end, reply());
+});
+
+test("those that ask for one key have one body, which none has once it was sent", async (t) => {
+  const { one } = await two(t);
+  const ask = (seq: number) => {
+    const body = new Uint8Array(1_000);
+    one.ask(seq, { body });
+    return new WeakRef(body);
+  };
+  one.ask(1);
+  const joined = ask(2);
+  // The first leaves before its claim is won: another one's message is the same.
+  one.keyed.abandon(1);
+  const last = ask(3);
+  const number = await one.given();
+  assert.equal(one.sent[0]?.body, "body 1");
+  await Promise.all([isLetGo(joined), isLetGo(last)]);
+  one.keyed.ended(number, failure("reply_timeout", "maybe"));
+  await one.toldOf(2);
+  one.keyed.abandon(3);
+  await isLetGo(ask(4));
+  one.keyed.ended(number, reply());
+  assert.deepEqual((await one.toldOf(4)).end, reply());
+  one.ask(5, { key: "l", body: "another" });
+  one.ask(6, { key: "l", digest: "of another", body: "wrong" });
+  assert.deepEqual(codeOf(await one.toldOf(6)), ["mismatch", "no"]);
+  await one.given(2);
+  assert.equal(one.sent[1]?.body, "another");
 });
 
 test("a late reply that never comes ends the claim as the timeout", async (t) => {
@@ -356,11 +391,24 @@ test("an end that the store does not take is owed until it does", async (t) => {
 test("an upstream that is removed sends nothing more, and gives back what it was claiming", async (t) => {
   const { server, one } = await two(t);
   one.ask(1);
-  one.keyed.end();
+  one.keyed.end(removed);
   await Promise.all(one.held);
   await until(() => one.held.length === 2, { what: "the claim to be given back" });
   await Promise.all(one.held);
   assert.deepEqual([one.sent, one.told, [...server.valuesIn("claims").keys()]], [[], [], []]);
+});
+
+test("what an upstream had sent that is removed ends for those that ask the next owner", async (t) => {
+  const { one, next } = await two(t);
+  next.released.push(1);
+  one.ask(1);
+  await one.given();
+  one.keyed.end(removed);
+  await Promise.all(one.held);
+  next.ask(2);
+  const told = await next.toldOf(2);
+  assert.deepEqual([told.how, ...codeOf(told)], ["replayed", "connection_lost", "maybe"]);
+  assert.deepEqual([one.told, next.sent], [[], []]);
 });
 
 test("the exit ends every asker, and what is known goes on to the store", async (t) => {
@@ -399,6 +447,6 @@ test("a key that has timed out ends with the exit and with a removal, and the ne
   one.keyed.cancel({ code: "cancelled", sent: "maybe", detail: "by the test" });
   assert.deepEqual(await endOf(3, "k"), ["replayed", "reply_timeout", "maybe", true]);
   await timeOut(2, "l");
-  one.keyed.end();
+  one.keyed.end(removed);
   assert.deepEqual(await endOf(4, "l"), ["replayed", "reply_timeout", "maybe", true]);
 });
