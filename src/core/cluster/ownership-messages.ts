@@ -27,6 +27,18 @@ export interface Beat {
   readonly released: readonly ReleasedUpstream[];
 }
 
+/** The most upstreams in each list of a beat: a message server takes no message of more than 1 MiB. */
+export const BEAT_MAX = 2_000;
+
+/** Splits a beat that may be too long: one that does not name an upstream says nothing of it. */
+export function splitBeat({ owned, released, ...common }: Beat): readonly Beat[] {
+  const count = Math.max(1, Math.ceil(Math.max(owned.length, released.length) / BEAT_MAX));
+  return Array.from({ length: count }, (_, n) => {
+    const [from, to] = [n * BEAT_MAX, (n + 1) * BEAT_MAX];
+    return { ...common, owned: owned.slice(from, to), released: released.slice(from, to) };
+  });
+}
+
 /** The value of an upstream's record: its owner, or the address of the one that released it. */
 export type OwnerValue = { readonly member: string; readonly address: string } | { readonly from: string };
 

@@ -1,6 +1,13 @@
 /** One member's part in the ownership of its cluster's upstreams, as a pure state machine. */
 import { ageOf, type Instant, type LeaseTimes, leaseTimes, newer } from "./lease.ts";
-import type { Beat, OwnedUpstream, OwnershipEffect, OwnerValue, ReleasedUpstream } from "./ownership-messages.ts";
+import {
+  type Beat,
+  type OwnedUpstream,
+  type OwnershipEffect,
+  type OwnerValue,
+  type ReleasedUpstream,
+  splitBeat,
+} from "./ownership-messages.ts";
 import { type Chance, type OwnerView, type Standing, UpstreamOwnership } from "./upstream-ownership.ts";
 
 /** Time from one acknowledged write to the next, in milliseconds, while an upstream is held that needs them. */
@@ -241,7 +248,8 @@ export class Ownership {
     }
     if (isDue) this.#beatAt = now.ms;
     else if (owned.length + released.length === 0) return;
-    this.#effects.push({ type: "beat", beat: { member: this.#member, at: now, owned, released } });
+    const beats = splitBeat({ member: this.#member, at: now, owned, released });
+    for (const beat of beats) this.#effects.push({ type: "beat", beat });
   }
 
   #prove(now: Instant): void {

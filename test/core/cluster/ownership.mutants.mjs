@@ -16,6 +16,11 @@ export default {
     ["every beat tells of everything", "if (!isDue && !one.hasNews) continue;", ""],
     ["news is told with the next beat only", "else if (owned.length + released.length === 0) return;", "else return;"],
     ["news postpones the next beat", "if (isDue) this.#beatAt", "this.#beatAt"],
+    [
+      "only the first part of a beat is sent",
+      "for (const beat of beats) this",
+      "for (const beat of beats.slice(0, 1)) this",
+    ],
     ["a claim does not count for the next", "owned: standing.owned + 1", "owned: standing.owned"],
     ["a fence that fell is seen at the next beat", "fallen > 0 ? now.ms : ", ""],
     ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],

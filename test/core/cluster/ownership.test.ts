@@ -1,9 +1,11 @@
 /** One member's ownership: contact, lease and fence, claims, release, and what it makes of others' beats. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { encodeBeat } from "../../../src/cluster/member-messages.ts";
 import type { Instant } from "../../../src/core/cluster/lease.ts";
 import { Ownership } from "../../../src/core/cluster/ownership.ts";
-import type { Beat, OwnershipEffect } from "../../../src/core/cluster/ownership-messages.ts";
+import { BEAT_MAX, type Beat, type OwnershipEffect, splitBeat } from "../../../src/core/cluster/ownership-messages.ts";
 
 const LEASE_MS = 3_000;
 
@@ -396,6 +398,47 @@ test("news of an upstream is told at once and alone, and all upstreams with the 
   assert.equal(member.beats.length, told + 1);
   member.pass(LEASE_MS / 6);
   assert.deepEqual(member.beats.at(-1)?.owned, [{ ...u, phase: "ready" }, v]);
+});
+
+test("a member of very many upstreams tells of them in several beats, and each renews what it names", () => {
+  const member = owner();
+  const names = Array.from({ length: BEAT_MAX }, (_, n) => String(n));
+  for (const name of names) {
+    member.take(member.ownership.add(name, false, member.now));
+    member.take(member.ownership.found(name, undefined, 0, member.now));
+  }
+  assert.equal(member.pass(LEASE_MS / 6).length, names.length, "claims");
+  for (const name of names) member.take(member.ownership.claimed(name, 2, member.now));
+  member.effects = [];
+  member.pass(LEASE_MS / 6);
+  const told = member.beats.flatMap(({ owned }) => owned.map(({ upstream }) => upstream));
+  assert.deepEqual([...new Set(told)].sort(), ["u", ...names].sort());
+  assert.ok(member.beats.every(({ owned }) => owned.length <= BEAT_MAX));
+  member.pass(LEASE_MS);
+  assert.deepEqual(
+    ["u", ...names].filter((name) => !member.ownership.mayWrite(name, member.now)),
+    [],
+  );
+});
+
+test("a beat of as many upstreams as it may have is shorter than a message may be", () => {
+  const all = Array.from({ length: 2 * BEAT_MAX + 1 }, (_, n) => {
+    const upstream = String(n).padEnd(64, "x");
+    return { upstream, term: 2 ** 47, address: randomBytes(16).toString("base64url"), phase: "connecting" };
+  });
+  const beat = { member: randomBytes(16).toString("base64url"), at: { ms: 1e9 / 3, wallMs: 1.8e12 } };
+  const parts = splitBeat({ ...beat, owned: all.slice(0, BEAT_MAX), released: all });
+  assert.equal(parts.length, 3);
+  assert.deepEqual(
+    parts.flatMap(({ owned }) => owned),
+    all.slice(0, BEAT_MAX),
+  );
+  assert.deepEqual(
+    parts.flatMap(({ released }) => released),
+    all,
+  );
+  for (const part of parts) assert.ok(encodeBeat(part).length < 1024 * 1024);
+  assert.deepEqual(splitBeat({ ...beat, owned: [], released: [] }), [{ ...beat, owned: [], released: [] }]);
 });
 
 test("news does not postpone the beat that renews the other upstreams", () => {
