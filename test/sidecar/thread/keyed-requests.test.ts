@@ -221,9 +221,9 @@ test("the body of a message is not kept once it was sent", async (t) => {
 
 test("those that ask for one key have one body, which none has once it was sent", async (t) => {
   const { one } = await two(t);
-  const ask = (seq: number) => {
+  const ask = (seq: number, key = "k") => {
     const body = new Uint8Array(1_000);
-    one.ask(seq, { body });
+    one.ask(seq, { body, key });
     return new WeakRef(body);
   };
   one.ask(1);
@@ -243,8 +243,10 @@ test("those that ask for one key have one body, which none has once it was sent"
   one.ask(5, { key: "l", body: "another" });
   one.ask(6, { key: "l", digest: "of another", body: "wrong" });
   assert.deepEqual(codeOf(await one.toldOf(6)), ["mismatch", "no"]);
+  const beside = ask(7, "l");
   await one.given(2);
   assert.equal(one.sent[1]?.body, "another");
+  await isLetGo(beside);
 });
 
 test("a late reply that never comes ends the claim as the timeout", async (t) => {
