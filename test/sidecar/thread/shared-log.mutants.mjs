@@ -23,12 +23,7 @@ export default {
     ["a log that is lost is not begun again", "isAnew: true, begun: undefined }", "isAnew: true, begun: term.begun }"],
     ["what was not stored is not told", "if (unstored > 0) this.#env", "if (unstored < 0) this.#env"],
     ["a term that is older than the log's is not told", "if (isRefused) this.#tell(OUTDATED);", "void isRefused;"],
-    [
-      "a cursor that is ahead is not waited for",
-      "newest && !isOfOther && !this.#isAhead(command)",
-      "newest",
-      { tests: ["test/cluster/log.test"] },
-    ],
+    ["a cursor that is ahead is not waited for", "!isOfOther && !this.#isAhead(command)", "!isOfOther"],
     [
       "a request of the upstream's own is not known again",
       "request: isTagged ? this.#tagged.get(tag) : undefined",
