@@ -89,9 +89,14 @@ export class PacedResponse {
 
   /**
    * Begins the response. On our own listener it writes to Node's response directly: a web stream costs several promises
-   * per write.
+   * per write. To HEAD it responds without a body, and nobody reads (RFC 9110, section 9.3.2).
    */
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
+    if (c.req.method === "HEAD") {
+      this.#close();
+      this.#source.left();
+      return c.body(null, 200, headers);
+    }
     const events = { drained: () => this.#drained(), left: () => this.#leave() };
     if (c.env?.exclusive) {
       const { outgoing } = c.env;
