@@ -48,7 +48,8 @@ export interface PacedSource {
 interface Pipe {
   readonly waiting: number;
   write(bytes: Uint8Array): void;
-  end(): void;
+  /** Writes the last bytes together with the end, so that a reader who has them sees it, too. */
+  end(last: Uint8Array): void;
   /** Breaks the response, so that the reader cannot take this for its end. */
   cut(): void;
 }
@@ -161,9 +162,13 @@ export class PacedResponse {
     }
     const pipe = this.#pipe;
     this.#close();
-    if (data.length > 0) pipe?.write(typeof data === "string" ? encoder.encode(data) : data);
-    if (isWhole) pipe?.end();
-    else pipe?.cut();
+    const bytes = typeof data === "string" ? encoder.encode(data) : data;
+    if (isWhole) {
+      pipe?.end(bytes);
+      return;
+    }
+    if (bytes.length > 0) pipe?.write(bytes);
+    pipe?.cut();
   }
 
   #drained(): void {
@@ -217,22 +222,24 @@ function pipeToListener(outgoing: ResponseStream, { drained, left }: PipeEvents)
     waits = false;
     drained();
   };
+  const write = (chunk: Uint8Array) => {
+    const { socket } = outgoing;
+    // The response would cork the connection, and write in a later turn: a tenth more for each of many readers.
+    if (chunk.length > DIRECT_BYTES || !socket?.writable) outgoing.write(chunk);
+    else if (!socket.write(chunk) && !waits) {
+      waits = true;
+      socket.once("drain", onDrain);
+    }
+  };
   return {
     get waiting() {
       return outgoing.writableLength;
     },
-    write(bytes) {
-      const chunk = inChunks ? chunkOf(bytes) : bytes;
-      const { socket } = outgoing;
-      // The response would cork the connection, and write in a later turn: a tenth more for each of many readers.
-      if (bytes.length > DIRECT_BYTES || !socket?.writable) outgoing.write(chunk);
-      else if (!socket.write(chunk) && !waits) {
-        waits = true;
-        socket.once("drain", onDrain);
-      }
-    },
-    end() {
-      if (inChunks) outgoing.write(LAST_CHUNK);
+    write: (bytes) => write(inChunks ? chunkOf(bytes) : bytes),
+    end(last) {
+      const chunk = inChunks && last.length > 0 ? chunkOf(last) : last;
+      const ending = inChunks ? Buffer.concat([chunk, LAST_CHUNK]) : chunk;
+      if (ending.length > 0) write(ending);
       outgoing.end();
     },
     cut: () => outgoing.destroy(),
@@ -268,7 +275,10 @@ function pipeToBody({ drained, left }: PipeEvents): { pipe: Pipe; readable: Read
       return AHEAD_BYTES - (controller.desiredSize ?? 0);
     },
     write: (bytes) => controller.enqueue(bytes),
-    end: () => controller.close(),
+    end(last) {
+      if (last.length > 0) controller.enqueue(last);
+      controller.close();
+    },
     cut: () => controller.error(new Error("the reader has stalled")),
   };
   return { pipe, readable };

@@ -2,11 +2,11 @@
 export default {
   tests: ["test/contract/messages"],
   mutants: [
-    ["a stream has no last chunk", "if (inChunks) outgoing.write(LAST_CHUNK);", ""],
+    ["a stream has no last chunk", "Buffer.concat([chunk, LAST_CHUNK])", "chunk"],
     ["a reader that has read is not noticed", 'socket.once("drain", onDrain);', ""],
     [
       "a large piece that is taken at once is followed by no drain",
-      "bytes.length > DIRECT_BYTES || ",
+      "chunk.length > DIRECT_BYTES || ",
       "",
       { tests: ["test/limits/large-replies"] },
     ],
