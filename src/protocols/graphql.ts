@@ -5,9 +5,10 @@
  */
 
 import { type Operation, parseDocument } from "./graphql-document.ts";
-import { type Json, nameOf, readFrame, readMessage } from "./json-message.ts";
+import { type Json, nameOf, type ReadFrame, readMessage } from "./json-message.ts";
 import { locate } from "./json-place.ts";
 import { elements, type JsonKind, kindOf, members, stringAt } from "./json-text.ts";
+import { LOOKED_AT_MAX } from "./outline.ts";
 import { type Body, InvalidMessage } from "./protocol.ts";
 
 /**
@@ -115,50 +116,77 @@ export type GraphqlResult =
   | { readonly why: string };
 
 /** Reads a reply of the `graphql-transport-ws` preset: the array of all frames that arrived. */
-export function graphqlResult(reply: Body): GraphqlResult {
-  const json = readFrame(reply);
+export function graphqlResult(json: ReadFrame): GraphqlResult {
   if ("why" in json || kindOf(json.text, json.root) !== "array") return { why: "the reply is not an array of frames" };
   const { text, root } = json;
-  const frames = Array.from(elements(text, root), (frame) => ({ text, root: frame }));
-  const results = frames.filter((frame) => stringIn(frame, "type") === "next");
+  const frames = Array.from(elements(text, root), (frame) => valuesOf({ text, root: frame }, ["type", "payload"]));
+  const ofType = (wanted: string) => frames.filter(({ type }) => scalarString(type) === wanted);
+  const results = ofType("next");
   if (results.length > 1) return { why: `the upstream sent ${results.length} results for one operation` };
-  const failed = frames.find((frame) => stringIn(frame, "type") === "error");
-  const payload = memberOf(failed ?? results[0], "payload");
+  const [failed] = ofType("error");
+  const { payload } = failed ?? results[0] ?? {};
   if (payload === undefined) return { why: "the upstream completed the operation without a result" };
-  const written = payload.text.slice(payload.root.start, payload.root.end);
-  if (failed) return { result: `{"errors":${written}}`, executed: false };
-  return { result: written, executed: memberOf(payload, "data") !== undefined };
+  if (failed) return { result: `{"errors":${written(payload)}}`, executed: false };
+  return { result: written(payload), executed: valuesOf(payload, ["data"]).data !== undefined };
 }
 
-/** Reads one frame of an operation: its result, as JSON text, if it has one; `last` if no frame follows. */
-export function graphqlStep(frame: Body): { readonly result: string | undefined; readonly last: boolean } {
-  const json = readFrame(frame);
-  if ("why" in json) return { result: undefined, last: false };
-  const type = stringIn(json, "type");
-  const payload = memberOf(json, "payload");
-  const written = payload?.text.slice(payload.root.start, payload.root.end);
-  if (type === "next") return { result: written, last: false };
-  return { result: type === "error" ? `{"errors":${written ?? "[]"}}` : undefined, last: true };
+/** One frame of an operation. */
+export interface GraphqlStep {
+  /** The result in it as JSON text, if it has one. */
+  readonly result: string | undefined;
+  /** True if no frame follows. */
+  readonly last: boolean;
+  /** If more parts follow the result; undefined if that says nothing of it. */
+  readonly hasNext: boolean | undefined;
+  /** The format of the parts that begin with the result: only the newer one lists what is pending. */
+  readonly format: PartsFormat;
 }
 
 /** The formats of results in parts, as parameters of `multipart/mixed` name them. */
 export type PartsFormat = "deferSpec=20220824" | "incrementalSpec=v0.2";
 
-/** Reads whether more parts follow the result in a frame; undefined if the result says nothing of it. */
-export function hasNextIn(frame: Body): boolean | undefined {
-  const value = memberOf(payloadOf(frame), "hasNext");
-  if (value === undefined || kindOf(value.text, value.root) !== "boolean") return undefined;
-  return value.text.startsWith("true", value.root.start);
+export function graphqlStep(json: ReadFrame): GraphqlStep {
+  const older = "deferSpec=20220824";
+  if ("why" in json) return { result: undefined, last: false, hasNext: undefined, format: older };
+  const { type, payload } = valuesOf(json, ["type", "payload"]);
+  const kind = scalarString(type);
+  if (kind !== "next") {
+    const result = kind === "error" ? `{"errors":${payload ? written(payload) : "[]"}}` : undefined;
+    return { result, last: true, hasNext: undefined, format: older };
+  }
+  if (payload === undefined) return { result: undefined, last: false, hasNext: undefined, format: older };
+  const { hasNext, pending } = valuesOf(payload, ["hasNext", "pending"]);
+  const isBoolean = hasNext !== undefined && kindOf(hasNext.text, hasNext.root) === "boolean";
+  return {
+    result: written(payload),
+    last: false,
+    hasNext: isBoolean ? written(hasNext) === "true" : undefined,
+    format: pending ? "incrementalSpec=v0.2" : older,
+  };
 }
 
-/** The format of the parts that begin with the result in a frame: only the newer one lists what is pending. */
-export function partsFormatOf(frame: Body): PartsFormat {
-  return memberOf(payloadOf(frame), "pending") ? "incrementalSpec=v0.2" : "deferSpec=20220824";
+function written({ text, root }: Json): string {
+  return text.slice(root.start, root.end);
 }
 
-function payloadOf(frame: Body): Json | undefined {
-  const json = readFrame(frame);
-  return "why" in json ? undefined : memberOf(json, "payload");
+function scalarString(value: Json | undefined): string | undefined {
+  return value && kindOf(value.text, value.root) === "string" ? stringAt(value.text, value.root) : undefined;
+}
+
+/**
+ * Finds members of an object in one walk over it, which passes over their values. Of a key that occurs twice it takes
+ * the last, as `JSON.parse` does. Members beyond {@link LOOKED_AT_MAX} are not looked at.
+ */
+function valuesOf<Key extends string>({ text, root }: Json, keys: readonly Key[]): { readonly [key in Key]?: Json } {
+  const found: { [key in Key]?: Json } = {};
+  if (kindOf(text, root) !== "object") return found;
+  let lookedAt = 0;
+  for (const { key, value } of members(text, root)) {
+    if (++lookedAt > LOOKED_AT_MAX) break;
+    const wanted = keys.find((each) => each === key);
+    if (wanted !== undefined) found[wanted] = { text, root: value };
+  }
+  return found;
 }
 
 function memberOf(json: Json | undefined, key: string): Json | undefined {
@@ -168,6 +196,5 @@ function memberOf(json: Json | undefined, key: string): Json | undefined {
 }
 
 function stringIn(json: Json, key: string): string | undefined {
-  const value = memberOf(json, key);
-  return value && kindOf(value.text, value.root) === "string" ? stringAt(value.text, value.root) : undefined;
+  return scalarString(memberOf(json, key));
 }

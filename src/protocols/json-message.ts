@@ -53,8 +53,11 @@ export function readMessage(message: Body, maxDepth = MAX_MESSAGE_DEPTH, sink?: 
   return json;
 }
 
-/** Reads an upstream's frame, however deep, or returns the reason why it is not JSON. */
-export function readFrame(frame: Body, sink?: MemberSink): Json | { readonly why: string } {
+/** An upstream's frame, or the reason why it is not JSON. */
+export type ReadFrame = Json | { readonly why: string };
+
+/** Reads an upstream's frame, however deep. */
+export function readFrame(frame: Body, sink?: MemberSink): ReadFrame {
   const outline = typeof frame === "string" ? outlineOf(frame) : undefined;
   if (outline !== undefined) return readOutlined(outline, sink);
   return read(frame, Number.POSITIVE_INFINITY, sink);

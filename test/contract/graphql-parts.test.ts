@@ -18,6 +18,7 @@ interface Subscribe {
 const DEFERRED = "{ a ... @defer { b } }";
 const SUBSCRIPTION = "subscription { a }";
 const FIRST: Step = { next: { data: { a: 1 }, hasNext: true } };
+const LAST: Step = { next: { incremental: [{ data: { b: 2 }, path: [] }], hasNext: false } };
 
 let product: Product;
 const cancelled: string[] = [];
@@ -52,6 +53,60 @@ before(async () => {
 });
 after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+async function ask(steps: readonly Step[] | undefined, options: Record<string, string> = {}) {
+  const { query = DEFERRED, accept = "multipart/mixed", path = "/graphql" } = options;
+  const response = await product.post(path, { query, variables: { steps } }, { headers: { accept } });
+  const text = await response.text();
+  // The JSON of the parts.
+  const parts = [...text.matchAll(/\r\n\r\n(.*)\r\n--/g)].map(([, json]) => JSON.parse(String(json)) as unknown);
+  return { status: response.status, type: response.headers.get("content-type") ?? "", text, parts };
+}
+
+const payloadOf = (step: Step): unknown => (typeof step === "object" && "next" in step ? step.next : undefined);
+
+test("a response of parts ends with the last of them, whatever its upstream sends afterwards", async () => {
+  const before = cancelled.length;
+  for (const rest of [["complete"], [{ error: [{ message: "late" }] }], [], [{ wait: 50 }, "kill"]] as const) {
+    const began = performance.now();
+    const { parts, text } = await ask([FIRST, LAST, ...rest]);
+    assert.deepEqual(parts, [FIRST, LAST].map(payloadOf), JSON.stringify(rest));
+    assert.ok(text.endsWith("\r\n-----\r\n"), text);
+    assert.ok(performance.now() - began < 30_000, "half of limits.reply_pause");
+    if (rest.length === 0) await until(() => cancelled.length > before, { what: "the upstream to be notified" });
+  }
+  assert.equal(cancelled.length, before + 1, "only one did not end its operation itself");
+  await until(() => connections === 2, { what: "the next connection" });
+  await product.ready();
+});
+
+test("an upstream that completes without the last part is a failure, in parts and in events", async () => {
+  const { parts } = await ask([FIRST, "complete"]);
+  const [first, last] = parts as [object, { errors: { message: string; extensions: object }[]; hasNext: boolean }];
+  assert.deepEqual([first, last.hasNext], [payloadOf(FIRST), false]);
+  assert.match(last.errors[0]?.message ?? "", /completed the operation without the last part/);
+  assert.deepEqual(last.errors[0]?.extensions, { code: "invalid_reply", sent: "yes" });
+  const { text } = await ask([FIRST, "complete"], { accept: "text/event-stream" });
+  assert.match(text, /^event: next\n.*\n\nevent: error\ndata: .*"code":"invalid_reply"/);
+});
+
+test("events of a result in parts end with the last part, too", async () => {
+  const { text } = await ask([FIRST, LAST], { accept: "text/event-stream" });
+  assert.match(text, /^event: next\n.*\n\nevent: next\n.*"hasNext":false\}\n\nevent: complete\ndata: \n\n$/);
+});
+
+test("a result that others may follow, or not, has the deadline of the request", async () => {
+  const { status, text } = await ask([{ next: { data: { a: 1 } } }], { path: "/graphql?timeout=300ms" });
+  const { code, sent, detail } = JSON.parse(text) as Record<string, string>;
+  assert.deepEqual([status, code, sent], [504, "reply_timeout", "yes"]);
+  assert.match(detail ?? "", /sent a result, but did not complete the request within 300 ms/);
+});
+
+test("a large part is passed on as it is", async () => {
+  const { parts } = await ask([{ numbers: 100_000 }, LAST, "complete"]);
+  const [first, last] = parts as [{ data: { a: number[] } }, unknown];
+  assert.deepEqual([first.data.a.length, last], [100_001, payloadOf(LAST)]);
 });
 
 test("HEAD has headers alone, so that the next response on the connection is read as what it is", async (t) => {

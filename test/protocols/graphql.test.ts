@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { graphqlResult, hasNextIn, operationOf, partsFormatOf, subscribeFrame } from "../../src/protocols/graphql.ts";
+import { graphqlResult, graphqlStep, operationOf, subscribeFrame } from "../../src/protocols/graphql.ts";
 import { parseDocument } from "../../src/protocols/graphql-document.ts";
+import { readFrame } from "../../src/protocols/json-message.ts";
 
 const operation = (query: string, operationName?: string) =>
   operationOf(subscribeFrame(JSON.stringify({ query, operationName })))?.kind;
@@ -162,22 +163,39 @@ test("a body that is not a GraphQL request is refused with the reason", () => {
 const next = (payload: string): string => `{"type":"next","payload":${payload}}`;
 const complete = '{"type":"complete"}';
 
+const stepOf = (frame: string) => graphqlStep(readFrame(frame));
+
 test("a result says if more parts follow it, and its first part in which format they are", () => {
-  for (const [payload, expected, format] of [
+  for (const [payload, hasNext, format] of [
     ['{"data":{"hasNext":true},"hasNext":false}', false, "deferSpec=20220824"],
     ['{"hasNext":true,"data":{"pending":[]}}', true, "deferSpec=20220824"],
     ['{"data":{},"pending":[{"id":"0","path":[]}],"hasNext":true}', true, "incrementalSpec=v0.2"],
+    ['{"data":{},"hasNext":false,"hasNext":true}', true, "deferSpec=20220824"],
     ['{"data":{}}', undefined, "deferSpec=20220824"],
     ['{"data":{},"hasNext":"true"}', undefined, "deferSpec=20220824"],
     ['{"data":{},"hasNext":null}', undefined, "deferSpec=20220824"],
+    ["null", undefined, "deferSpec=20220824"],
   ] as const) {
-    assert.deepEqual([hasNextIn(next(payload)), partsFormatOf(next(payload))], [expected, format], payload);
+    assert.deepEqual(stepOf(next(payload)), { result: payload, last: false, hasNext, format }, payload);
   }
-  for (const frame of [complete, "{", "[]", '{"type":"next"}']) assert.equal(hasNextIn(frame), undefined, frame);
+});
+
+test("every frame but a result is the last, and an error has its errors", () => {
+  const none = { hasNext: undefined, format: "deferSpec=20220824" };
+  for (const [frame, result, last] of [
+    [complete, undefined, true],
+    ['{"type":"error","payload":[{"message":"m"}]}', '{"errors":[{"message":"m"}]}', true],
+    ['{"type":"error"}', '{"errors":[]}', true],
+    ['{"type":"next"}', undefined, false],
+    ["[]", undefined, true],
+    ["{", undefined, false],
+  ] as const) {
+    assert.deepEqual(stepOf(frame), { result, last, ...none }, frame);
+  }
 });
 
 test("the result of an operation is its one payload, as it was written", () => {
-  const of = (...frames: string[]) => graphqlResult(`[${frames.join(",")}]`);
+  const of = (...frames: string[]) => graphqlResult(readFrame(`[${frames.join(",")}]`));
   assert.deepEqual(of(next('{"data":{"n":1.0}}'), complete), { result: '{"data":{"n":1.0}}', executed: true });
   assert.deepEqual(of(next('{"errors":[{}]}'), complete), { result: '{"errors":[{}]}', executed: false });
   assert.deepEqual(of(next('{"data":null,"errors":[]}'), complete), {
@@ -198,7 +216,7 @@ test("a reply with no result or several is refused", () => {
     ["nonsense", /not an array of frames/],
   ];
   for (const [reply, why] of whys) {
-    const result = graphqlResult(reply);
+    const result = graphqlResult(readFrame(reply));
     assert.match("why" in result ? result.why : "", why);
   }
 });

@@ -177,6 +177,12 @@ export function timedOut(sent: Sent, waitedMs: number, awaited: Awaited, diagnos
   return { code: "reply_timeout", sent, detail: parts.join("; "), ...(heard && { heard }) };
 }
 
+/** The failure of a reply that began, and may have gone on, but did not end in time. */
+export function notWhole(waitedMs: number): Failure {
+  const detail = `the upstream sent a result, but did not complete the request ${within(waitedMs)}`;
+  return { code: "reply_timeout", sent: "yes", detail };
+}
+
 function within(ms: number): string {
   return `within ${Math.round(ms)} ms`;
 }

@@ -3,9 +3,9 @@
 import type { Context } from "hono";
 import { type Replied, repeatableFailure } from "../../core/outcome.ts";
 import { refused } from "../../errors.ts";
-import { isJsonTo, mayBeStructure, textOf } from "../../protocols/json-message.ts";
+import { isJsonTo, mayBeStructure, type ReadFrame, readFrame, textOf } from "../../protocols/json-message.ts";
 import type { Pointer } from "../../protocols/json-place.ts";
-import { LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
+import { knowing, LARGE_TEXT, outlineInSteps } from "../../protocols/outline.ts";
 import { parseCallersPointer, pickInSteps } from "../../protocols/pick.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
@@ -104,6 +104,13 @@ export async function isJsonInTurns(accepts: "json" | "any", text: string): Prom
   if (accepts === "any" && !mayBeStructure(text)) return false;
   const { root } = await inTurns(outlineInSteps(text));
   return !("why" in root);
+}
+
+/** Reads an upstream's frame by `read`; a large one in turns, so that others are served meanwhile. */
+export function readInTurns<Result>(frame: Body, read: (json: ReadFrame) => Result): Result | Promise<Result> {
+  const text = frame.length > LARGE_TEXT ? textOf(frame) : undefined;
+  if (text === undefined) return read(readFrame(frame));
+  return inTurns(outlineInSteps(text)).then((outline) => knowing(outline, () => read(readFrame(text))));
 }
 
 /**

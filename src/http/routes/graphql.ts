@@ -6,6 +6,7 @@ import type { Replied } from "../../core/outcome.ts";
 import { refused, SidesocketError } from "../../errors.ts";
 import {
   bodyOfQuery,
+  type GraphqlStep,
   graphqlResult,
   graphqlStep,
   operationOf,
@@ -21,13 +22,13 @@ import { type Body, InvalidMessage } from "../../protocols/protocol.ts";
 import { demandProtocol, openedProtocol, type PreparedRequest, prepare, send } from "../call/call.ts";
 import { upstreamOf, withUpstream } from "../call/find-upstream.ts";
 import { hashOf, type PersistedQueries, persistedQueriesOf } from "../call/persisted-queries.ts";
-import { serverTiming } from "../call/respond.ts";
+import { readInTurns, serverTiming } from "../call/respond.ts";
 import type { Env } from "../env.ts";
 import type { AppParts, UpstreamPort } from "../ports.ts";
 import { failureHeaders, noteFailure, problem, type ResponseHeaders } from "../problem.ts";
 import { createRoute, type Route, type RoutedApp, type Schemas } from "../routing.ts";
 import { escapeSeparators, event } from "../streaming/render.ts";
-import { BEAT, errorEvent, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
+import { BEAT, errorEvent, type FrameStep, type ReplyStreamFormat, streamReply } from "../streaming/reply-stream.ts";
 import {
   type AcceptedParts,
   acceptedParts,
@@ -35,6 +36,7 @@ import {
   incrementalParts,
   PARTS_TYPE,
   subscriptionParts,
+  unfinished,
 } from "../streaming/result-parts.ts";
 import { wholeResponse } from "../whole-response.ts";
 
@@ -165,10 +167,10 @@ function acceptedBy(c: Context<Env>): Accepted {
  */
 function formatOf(operation: Operation | undefined, accepted: Accepted): ReplyStreamFormat | undefined {
   const { type, events, parts } = accepted;
-  if (type === EVENTS_TYPE) return distinct;
+  if (type === EVENTS_TYPE) return eventsOf(operation);
   if (operation?.kind === "subscription") {
-    if (events) return distinct;
-    if (parts.subscriptions) return subscriptionParts;
+    if (events) return eventsOf(operation);
+    if (parts.subscriptions) return subscriptionParts();
     throw refused("invalid_request", onlyAsEvents);
   }
   if (!operation?.inParts) return undefined;
@@ -178,20 +180,20 @@ function formatOf(operation: Operation | undefined, accepted: Accepted): ReplySt
       return respondWith(c, type, `[${written}]`, reply, headers, upstreamOf(c));
     });
   }
-  if (events) return distinct;
+  if (events) return eventsOf(operation);
   throw new GraphqlRefusal("BAD_REQUEST", onlyInParts);
 }
 
 /** Responds with the result in a whole reply: the array of its frames. */
-function respondWith(
+async function respondWith(
   c: Context<Env>,
   type: string,
   frames: Body,
   reply: Replied,
   headers: ResponseHeaders,
   upstream: UpstreamPort,
-): Response | Promise<Response> {
-  const result = graphqlResult(frames);
+): Promise<Response> {
+  const result = await readInTurns(frames, graphqlResult);
   if ("why" in result) return unusable(c, result.why, headers, upstream);
   const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
   const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, reply) };
@@ -206,19 +208,28 @@ function unusable(c: Context<Env>, detail: string, headers: ResponseHeaders, ups
  * Distinct connections mode of graphql-sse, one stream for each operation:
  * https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
  */
-const distinct: ReplyStreamFormat = {
-  kind: "stream",
-  mediaType: `${EVENTS_TYPE}; charset=utf-8`,
-  frame(frame) {
-    const { result, last } = graphqlStep(frame);
+function eventsOf(operation: Operation | undefined): ReplyStreamFormat {
+  const complete = event("complete", undefined, "");
+  // Each result of a subscription may be one in parts.
+  const isOfParts = operation?.kind !== "subscription";
+  let awaitsNext = false;
+  const read = ({ result, last, hasNext }: GraphqlStep): FrameStep => {
+    if (isOfParts && hasNext !== undefined) awaitsNext = hasNext;
+    if (last && result === undefined && awaitsNext) return { failure: unfinished };
     const next = result === undefined ? "" : event("next", undefined, escapeSeparators(result));
-    return last ? `${next}${event("complete", undefined, "")}` : next;
-  },
-  end: "",
-  // Clients that take each event for a result (urql) would take a problem without `errors` for a good end.
-  error: (document) => errorEvent({ ...document, errors: errorsOf(document) }),
-  beat: BEAT,
-};
+    const isLast = isOfParts && hasNext === false;
+    return { text: last || isLast ? `${next}${complete}` : next, isLast };
+  };
+  return {
+    kind: "stream",
+    mediaType: `${EVENTS_TYPE}; charset=utf-8`,
+    frame: (frame) => readInTurns(frame, (json) => read(graphqlStep(json))),
+    end: "",
+    // Clients that take each event for a result (urql) would take a problem without `errors` for a good end.
+    error: (document) => errorEvent({ ...document, errors: errorsOf(document) }),
+    beat: BEAT,
+  };
+}
 
 const onlyAsEvents =
   "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";

@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { cutShort } from "../../core/exchange/failures.ts";
+import { cutShort, notWhole } from "../../core/exchange/failures.ts";
 import { type Outcome, type Replied, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { type Failure, refused } from "../../errors.ts";
@@ -12,6 +12,7 @@ import { LARGE_TEXT } from "../../protocols/outline.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ProtocolTraits } from "../../sidecar/contract.ts";
 import type { OpenStream, StreamReader } from "../../sidecar/host/streamed-replies.ts";
+import { PatientTimer } from "../../sidecar/patient-timer.ts";
 import type { PreparedRequest } from "../call/call.ts";
 import { leaveSignal } from "../call/caller-left.ts";
 import { readKey } from "../call/detached.ts";
@@ -27,21 +28,26 @@ import { type ProblemDocument, problem, problemDocument, type ResponseHeaders } 
 import { LINE_BEAT, PacedResponse, streamHeaders } from "./paced-response.ts";
 import { escapeSeparators, event, jsonText, oneLine } from "./render.ts";
 
+/** The outcome of reading a frame. */
+export type FrameStep =
+  /** It is written. `isLast`: it says itself that the reply is complete, so the response ends with it. */
+  | { readonly text: Body; readonly isLast?: boolean }
+  /** It may be all of the reply: it waits for the end, with what follows it. */
+  | "whole"
+  /** It ends the request. */
+  | { readonly failure: Failure };
+
 export interface ReplyStreamFormat {
   readonly mediaType: string;
   readonly kind: StreamKind;
-  /** A frame as it is written. `isJson`: the verdict of `judge`, if that has one. */
-  frame(frame: Body, isJson?: boolean): Body;
-  /** Finds out whether a large frame is JSON; undefined if that need not be known, or is soon seen. */
-  judge?(frame: Body): Promise<boolean> | undefined;
+  /** Reads a frame, once and in order; a large one in turns. */
+  frame(frame: Body): FrameStep | Promise<FrameStep>;
   /** The text before the first frame. */
   readonly start?: string;
   /**
-   * Decides, with each frame, if the response begins: false for a frame that may be the whole reply, and a failure to
-   * end the request with. Without it, the response begins with the first frame.
+   * Responds to a reply that ended before the response began. With it, the response begins with the first frame that
+   * is written; without it, with the first frame.
    */
-  opens?(frame: Body): boolean | Failure;
-  /** Responds to a reply that ended before a frame opened the response. */
   whole?(
     c: Context<Env>,
     frames: readonly Body[],
@@ -84,7 +90,7 @@ export function streamFormatOf(
 const RAW: ReplyStreamFormat = {
   kind: "bytes",
   mediaType: BYTES_TYPE,
-  frame: (frame) => frame,
+  frame: (frame) => ({ text: frame }),
   end: "",
   beat: undefined,
 };
@@ -95,9 +101,8 @@ function events(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamF
     mediaType: `${EVENTS_TYPE}; charset=utf-8`,
     frame(frame) {
       const text = streamedText(frame, isText);
-      return text === undefined
-        ? event("binary", undefined, base64Of(frame as Uint8Array))
-        : event("message", undefined, isEscaped(takes, text) ? escapeSeparators(text) : text);
+      if (text === undefined) return { text: event("binary", undefined, base64Of(frame as Uint8Array)) };
+      return { text: event("message", undefined, isEscaped(takes, text) ? escapeSeparators(text) : text) };
     },
     end: event("end", undefined, "{}"),
     error: errorEvent,
@@ -118,14 +123,11 @@ function lines(takes: ProtocolTraits["accepts"], isText: boolean): ReplyStreamFo
   return {
     kind: "stream",
     mediaType: `${LINES_TYPE}; charset=utf-8`,
-    frame(frame, isJson) {
+    frame(frame) {
       const text = streamedText(frame, isText);
-      if (text === undefined) return `{"encoding":"base64","data":"${base64Of(frame as Uint8Array)}"}\n`;
-      return `${(isJson ?? isJsonTo(takes, text)) ? oneLine(text) : jsonText(text)}\n`;
-    },
-    judge(frame) {
-      const text = frame.length > LARGE_TEXT ? streamedText(frame, isText) : undefined;
-      return text === undefined ? undefined : isJsonInTurns(takes, text);
+      if (text === undefined) return { text: `{"encoding":"base64","data":"${base64Of(frame as Uint8Array)}"}\n` };
+      const line = (isJson: boolean) => ({ text: `${isJson ? oneLine(text) : jsonText(text)}\n` });
+      return text.length > LARGE_TEXT ? isJsonInTurns(takes, text).then(line) : line(isJsonTo(takes, text));
     },
     end: "",
     error: (document) => `${jsonText({ error: document })}\n`,
@@ -169,6 +171,7 @@ export function streamReply(
     };
     const frames = new ReplyStream(
       format,
+      timeoutMs,
       c.get("record").budget,
       (failure) => {
         telemetry.failed(new EndedHttpRequest(c, 200), failure);
@@ -200,11 +203,16 @@ export function streamReply(
 
 type FailedOutcome = Extract<Outcome, { type: "failed" }>;
 
+/** The time in which the upstream ends a request by itself whose reply is complete, in milliseconds. */
+const LINGER_MS = 1_000;
+
 /** Buffers frames between the upstream and a caller that reads at its own pace. */
 class ReplyStream implements StreamReader {
   source: OpenStream | undefined;
   /** Called when nobody reads any more. */
   onLeave: (() => void) | undefined;
+  readonly #began = performance.now();
+  readonly #timeoutMs: number;
   readonly #budget: Budget;
   /** The frames that wait after the end: until then the thread counts them. */
   #counted = 0;
@@ -216,17 +224,23 @@ class ReplyStream implements StreamReader {
   #waiting: Body[] = [];
   /** The text before the first frame, until it is written. */
   #start: string;
-  /** The verdict on the first frame that waits, if it needs one; undefined in it while that is found out. */
-  #judged: { isJson: boolean | undefined } | undefined;
+  /** The first frame that waits, if it is read in turns; without a step until it is read. */
+  #reading: { step?: FrameStep } | undefined;
+  /** True if the frames that wait may be all of the reply. */
+  #isWhole = false;
+  /** Bounds the wait for the rest of a whole reply; after a last part, for the end of its request. */
+  #timer: PatientTimer | undefined;
   #outcome: Outcome | undefined;
 
   constructor(
     format: ReplyStreamFormat,
+    timeoutMs: number,
     budget: Budget,
     describe: (failure: FailedOutcome["failure"]) => ProblemDocument,
     onBegin: (outcome?: Outcome) => void,
   ) {
     this.#format = format;
+    this.#timeoutMs = timeoutMs;
     this.#budget = budget;
     this.#describe = describe;
     this.#onBegin = onBegin;
@@ -241,25 +255,28 @@ class ReplyStream implements StreamReader {
   respond(c: Context<Env>, headers: ResponseHeaders): Response {
     const { beat } = this.#format;
     const source = { resume: () => this.#pump(), left: () => this.leave(), beat: () => beat };
-    const paced = new PacedResponse(source, c.get("record").budget);
-    this.#response = paced;
-    const response = paced.respond(c, headers);
-    this.#pump();
-    return response;
+    this.#response = new PacedResponse(source, c.get("record").budget);
+    return this.#response.respond(c, headers);
   }
 
   begin(): void {
-    this.#advance(undefined);
+    this.#advance();
   }
 
   part(body: Body): void {
+    if (this.#isOver) {
+      this.leave();
+      return;
+    }
     this.#waiting.push(body);
-    const opens = this.#onBegin ? (this.#format.opens?.(body) ?? true) : true;
-    if (typeof opens === "object") this.end({ type: "failed", failure: opens });
-    else if (opens) this.#advance(undefined);
+    this.#advance();
   }
 
   end(outcome: Outcome): void {
+    if (this.#isOver) {
+      this.leave();
+      return;
+    }
     this.#outcome = outcome;
     // The last frame of a reply of bytes says no more than that it has ended.
     if (outcome.type === "reply" && this.#format.kind === "stream") {
@@ -269,16 +286,26 @@ class ReplyStream implements StreamReader {
     // More frames came than may wait: drop them, since the caller was not reading.
     if (outcome.type === "failed" && outcome.failure.code === "invalid_reply") this.#waiting = [];
     this.#count();
-    this.#advance(outcome);
-    if (!this.#response) this.leave();
+    this.#advance();
   }
 
   /** Drops all frames: nobody reads any more. */
   leave(): void {
+    this.#drop();
+    this.#timer?.clear();
+    this.source?.leave();
+  }
+
+  /** True once nobody reads any more. */
+  get #isOver(): boolean {
+    return this.#onBegin === undefined && this.#response === undefined;
+  }
+
+  #drop(): void {
+    this.#onBegin = undefined;
     this.#response = undefined;
     this.#waiting = [];
     this.#count();
-    this.source?.leave();
     this.onLeave?.();
     this.onLeave = undefined;
   }
@@ -289,55 +316,96 @@ class ReplyStream implements StreamReader {
     this.#counted = waiting;
   }
 
-  /** Begins the response if it has not begun, else continues it. */
-  #advance(outcome: Outcome | undefined): void {
+  /** Begins the response if it can begin, and continues it. */
+  #advance(): void {
+    if (this.#onBegin && !this.#format.whole) this.#begin(this.#outcome);
+    this.#pump();
+  }
+
+  #begin(outcome?: Outcome): void {
     const onBegin = this.#onBegin;
     this.#onBegin = undefined;
-    if (onBegin) onBegin(outcome);
-    else this.#pump();
+    this.#timer?.clear();
+    onBegin?.(outcome);
+    if (!this.#response) this.leave();
   }
 
-  /** Writes as much as the reader has room for. */
+  /** Reads as much as the reader has room for, and writes it. */
   #pump(): void {
+    if (this.#isOver) return;
+    const pieces: Body[] = [];
+    let read = 0;
+    let size = 0;
+    let isComplete = false;
+    // Before the response there is room for what it begins with.
+    while (!isComplete && !this.#isWhole && read < this.#waiting.length && size < (this.#response?.room ?? 1)) {
+      const step = this.#read(this.#waiting[read] as Body);
+      if (step === undefined) break;
+      if (step === "whole") {
+        this.#isWhole = true;
+        this.#awaitEnd();
+      } else if ("failure" in step) {
+        this.#outcome = { type: "failed", failure: step.failure };
+        this.#waiting = [];
+      } else {
+        if (this.#onBegin) this.#begin();
+        if (!this.#response) return;
+        pieces.push(step.text);
+        size += step.text.length;
+        read++;
+        isComplete = step.isLast === true;
+      }
+    }
+    if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
+    if (this.#counted > 0) this.#count();
+    const isEnd = this.#outcome !== undefined && (this.#isWhole || this.#waiting.length === 0);
+    if (isEnd && this.#onBegin) this.#begin(this.#outcome);
     const paced = this.#response;
     if (!paced) return;
-    const { room } = paced;
-    const pieces: Body[] = this.#start === "" ? [] : [this.#start];
+    const written = joined(this.#start === "" ? pieces : [this.#start, ...pieces]);
     this.#start = "";
-    let read = 0;
-    for (let size = 0; read < this.#waiting.length && size < room; read++) {
-      const frame = this.#waiting[read] as Body;
-      if (this.#isBeingJudged(frame)) break;
-      const piece = this.#format.frame(frame, this.#judged?.isJson);
-      this.#judged = undefined;
-      pieces.push(piece);
-      size += piece.length;
-    }
-    const written = joined(pieces);
-    if (read > 0) this.source?.taken(this.#waiting.splice(0, read));
-    if (read > 0 && this.#counted > 0) this.#count();
-    if (this.#waiting.length > 0 || !this.#outcome) {
-      paced.write(written);
-      return;
-    }
-    const last = this.#last(this.#outcome);
-    this.leave();
-    paced.end(joined([written, last ?? ""]), last !== undefined);
+    if (isComplete) this.#finish(paced, written);
+    else if (isEnd && this.#outcome) {
+      const last = this.#last(this.#outcome);
+      this.leave();
+      paced.end(joined([written, last ?? ""]), last !== undefined);
+    } else paced.write(written);
   }
 
-  /** True if a frame is large, and whether it is JSON is not known yet: then the stream goes on once it is. */
-  #isBeingJudged(frame: Body): boolean {
-    if (this.#judged) return this.#judged.isJson === undefined;
-    const verdict = this.#format.judge?.(frame);
-    if (!verdict) return false;
-    const judged: { isJson: boolean | undefined } = { isJson: undefined };
-    this.#judged = judged;
-    const go = (isJson: boolean) => {
-      judged.isJson = isJson;
+  /** Reads the first frame that waits; undefined if that takes turns, after which the stream goes on. */
+  #read(frame: Body): FrameStep | undefined {
+    const { step } = this.#reading ?? {};
+    if (step !== undefined) this.#reading = undefined;
+    if (step !== undefined || this.#reading) return step;
+    const found = this.#format.frame(frame);
+    if (!(found instanceof Promise)) return found;
+    const reading: { step?: FrameStep } = {};
+    this.#reading = reading;
+    const go = (step: FrameStep) => {
+      reading.step = step;
       this.#pump();
     };
-    verdict.then(go, () => go(false));
-    return true;
+    found.then(go, () => go({ failure: unreadable }));
+    return undefined;
+  }
+
+  /** A reply that may be whole has the deadline of one that is not streamed. */
+  #awaitEnd(): void {
+    const leftMs = Math.max(0, this.#began + this.#timeoutMs - performance.now());
+    const failure = notWhole(this.#timeoutMs);
+    this.#timer = new PatientTimer(() => this.end({ type: "failed", failure }), leftMs);
+  }
+
+  /** Ends the response to a reply that is complete. Its request may end by itself; else the upstream is notified. */
+  #finish(paced: PacedResponse, written: Body): void {
+    const hasEnded = this.#outcome !== undefined;
+    this.#drop();
+    if (hasEnded) this.leave();
+    else {
+      this.#timer = new PatientTimer(() => this.leave(), LINGER_MS);
+      this.#timer.unref();
+    }
+    paced.end(joined([written, this.#format.end]));
   }
 
   /** The text after the last frame; undefined if the response must not seem to be whole. */
@@ -350,6 +418,8 @@ class ReplyStream implements StreamReader {
     return error?.(document);
   }
 }
+
+const unreadable: Failure = { code: "internal_error", sent: "yes", detail: "a frame of the reply could not be read" };
 
 function joined(pieces: readonly Body[]): Body {
   return pieces.every((piece) => typeof piece === "string") ? pieces.join("") : concatenated(pieces);

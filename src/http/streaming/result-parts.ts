@@ -6,11 +6,13 @@
 
 import type { Context } from "hono";
 import { parseAccept } from "hono/utils/accept";
-import { graphqlStep, hasNextIn, partsFormatOf } from "../../protocols/graphql.ts";
+import type { Failure } from "../../errors.ts";
+import { type GraphqlStep, graphqlStep, type PartsFormat } from "../../protocols/graphql.ts";
+import { readInTurns } from "../call/respond.ts";
 import type { Env } from "../env.ts";
 import type { ProblemDocument } from "../problem.ts";
 import { jsonText, oneLine } from "./render.ts";
-import type { ReplyStreamFormat } from "./reply-stream.ts";
+import type { FrameStep, ReplyStreamFormat } from "./reply-stream.ts";
 
 export const PARTS_TYPE = "multipart/mixed";
 
@@ -46,57 +48,67 @@ export function incrementalParts(
   formats: AcceptedParts["formats"],
   whole: NonNullable<ReplyStreamFormat["whole"]>,
 ): ReplyStreamFormat {
-  let hasNext = true;
-  let sent = "";
+  /** The format of the parts that came; undefined before the first. */
+  let format: PartsFormat | undefined;
   const part = partsBetween("-");
-  const withoutNext = (members: string) => part.of(`{${members}"hasNext":false}`);
+  const lastWith = (members: string) => part.of(`{${members}"hasNext":false}`);
+  const read = (step: GraphqlStep): FrameStep => {
+    if (format === undefined) {
+      if (step.hasNext !== true) return "whole";
+      if (!formats.includes(undefined) && !formats.includes(step.format.toLowerCase())) {
+        const why = `the upstream sends parts as ${step.format} has them, but Accept names only ${formats.join(", ")}`;
+        return { failure: invalidReply(`${why}: let the client read ${step.format}`) };
+      }
+      format = step.format;
+    }
+    const { result, last, hasNext } = step;
+    if (!last) return { text: result === undefined ? "" : part.of(result), isLast: hasNext === false };
+    if (result === undefined) return { failure: unfinished };
+    return { text: lastWith(`${result.slice(1, -1)},`), isLast: true };
+  };
   return {
     kind: "stream",
     get mediaType() {
-      return `${PARTS_TYPE}; boundary="-"; ${sent}`;
+      return `${PARTS_TYPE}; boundary="-"; ${format}`;
     },
     start: part.start,
-    opens(frame) {
-      if (hasNextIn(frame) !== true) return false;
-      sent = partsFormatOf(frame);
-      if (formats.includes(undefined) || formats.includes(sent.toLowerCase())) return true;
-      const why = `the upstream sends parts as ${sent} has them, but Accept names only ${formats.join(", ")}`;
-      return { code: "invalid_reply", sent: "yes", detail: `${why}: let the client read ${sent}` };
-    },
     whole,
-    frame(frame) {
-      const { result, last } = graphqlStep(frame);
-      if (!last) {
-        hasNext = hasNextIn(frame) ?? hasNext;
-        return result === undefined ? "" : part.of(result);
-      }
-      // The last part must say that it is the last.
-      const errors = result === undefined ? "" : `${result.slice(1, -1)},`;
-      return hasNext ? withoutNext(errors) : "";
-    },
+    frame: (frame) => readInTurns(frame, (json) => read(graphqlStep(json))),
     end: part.end,
-    error: (document) => `${withoutNext(`"errors":${errorsText(document)},`)}${part.end}`,
+    error: (document) => `${lastWith(`"errors":${errorsText(document)},`)}${part.end}`,
     beat: undefined,
   };
 }
 
-const ofSubscription = partsBetween("graphql");
+/** The failure of a result of which more parts were announced than came. */
+export const unfinished: Failure = invalidReply(
+  "the upstream completed the operation without the last part: some of the result is missing",
+);
+
+function invalidReply(detail: string): Failure {
+  return { code: "invalid_reply", sent: "yes", detail };
+}
 
 /** The format of a subscription, in the multipart protocol of Apollo's clients. */
-export const subscriptionParts: ReplyStreamFormat = {
-  kind: "stream",
-  mediaType: `${PARTS_TYPE}; boundary="graphql"; subscriptionSpec=1.0`,
-  start: ofSubscription.start,
-  frame(frame) {
-    const { result } = graphqlStep(frame);
-    return result === undefined ? "" : ofSubscription.of(`{"payload":${result}}`);
-  },
-  end: ofSubscription.end,
-  error: (document) => {
-    return `${ofSubscription.of(`{"payload":null,"errors":${errorsText(document)}}`)}${ofSubscription.end}`;
-  },
-  beat: ofSubscription.of("{}"),
-};
+export function subscriptionParts(): ReplyStreamFormat {
+  const part = partsBetween("graphql");
+  let isEmpty = true;
+  const read = ({ result, last }: GraphqlStep): FrameStep => {
+    // A multipart has one part at least (RFC 2046, section 5.1.1).
+    if (result === undefined) return { text: last && isEmpty ? part.of("{}") : "" };
+    isEmpty = false;
+    return { text: part.of(`{"payload":${result}}`) };
+  };
+  return {
+    kind: "stream",
+    mediaType: `${PARTS_TYPE}; boundary="graphql"; subscriptionSpec=1.0`,
+    start: part.start,
+    frame: (frame) => readInTurns(frame, (json) => read(graphqlStep(json))),
+    end: part.end,
+    error: (document) => `${part.of(`{"payload":null,"errors":${errorsText(document)}}`)}${part.end}`,
+    beat: part.of("{}"),
+  };
+}
 
 /** Each part ends with the delimiter of the next one, so that its reader need not wait for that to know it is whole. */
 function partsBetween(boundary: string) {

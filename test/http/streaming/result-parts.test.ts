@@ -10,6 +10,7 @@ import {
   acceptedParts,
   incrementalParts,
   subscriptionParts,
+  unfinished,
 } from "../../../src/http/streaming/result-parts.ts";
 
 async function accepted(accept: string | undefined): Promise<AcceptedParts | undefined> {
@@ -48,45 +49,59 @@ const next = (payload: string): string => `{"type":"next","payload":${payload}}`
 const part = (json: string): string => `\r\nContent-Type: application/json; charset=utf-8\r\n\r\n${json}\r\n---`;
 const incremental = (formats: readonly (string | undefined)[] = [undefined]) =>
   incrementalParts(formats, () => new Response("whole"));
+const more = (json: string) => ({ text: part(json), isLast: false });
+const last = (json: string) => ({ text: part(json), isLast: true });
+
+const OLDER = '{"data":{},"hasNext":true}';
+const NEWER = '{"data":{},"pending":[],"hasNext":true}';
 
 test("a response of parts begins with a result that others follow, in a format that is accepted", () => {
-  const first = next('{"data":{},"hasNext":true}');
-  const newer = next('{"data":{},"pending":[],"hasNext":true}');
-  for (const [formats, frame, opens] of [
-    [[undefined], first, true],
-    [[undefined], newer, true],
-    [["deferspec=20220824"], first, true],
-    [["incrementalspec=v0.2"], newer, true],
-    [[undefined], next('{"data":{}}'), false],
-    [[undefined], next('{"data":{},"hasNext":false}'), false],
+  for (const [formats, payload, step] of [
+    [[undefined], OLDER, more(OLDER)],
+    [[undefined], NEWER, more(NEWER)],
+    [["deferspec=20220824"], OLDER, more(OLDER)],
+    [["incrementalspec=v0.2"], NEWER, more(NEWER)],
+    [[undefined], '{"data":{}}', "whole"],
+    [[undefined], '{"data":{},"hasNext":false}', "whole"],
   ] as const) {
-    assert.equal(incremental(formats).opens?.(frame), opens, frame);
+    assert.deepEqual(incremental(formats).frame(next(payload)), step, payload);
   }
-  const format = incremental(["deferspec=20220824"]);
   const detail =
     "the upstream sends parts as incrementalSpec=v0.2 has them, but Accept names only deferspec=20220824: " +
     "let the client read incrementalSpec=v0.2";
-  assert.deepEqual(format.opens?.(newer), { code: "invalid_reply", sent: "yes", detail });
+  const failure = { code: "invalid_reply", sent: "yes", detail };
+  assert.deepEqual(incremental(["deferspec=20220824"]).frame(next(NEWER)), { failure });
   const any = incremental();
-  any.opens?.(newer);
+  any.frame(next(NEWER));
   assert.equal(any.mediaType, 'multipart/mixed; boundary="-"; incrementalSpec=v0.2');
 });
 
 test("each part is whole once its delimiter has come, and the last says that it is", () => {
   const format = incremental();
   assert.equal(format.start, "\r\n---");
-  assert.equal(format.frame(next('{"data":{"a":1},\n"hasNext":true}')), part('{"data":{"a":1}, "hasNext":true}'));
-  assert.equal(format.frame(next('{"hasNext":false}')), part('{"hasNext":false}'));
-  assert.equal(format.frame('{"type":"complete"}'), "");
+  const [first, written] = ['{"data":{"a":1},\n"hasNext":true}', '{"data":{"a":1}, "hasNext":true}'];
+  assert.deepEqual(format.frame(next(first)), more(written));
+  assert.deepEqual(format.frame(next('{"incremental":[]}')), more('{"incremental":[]}'));
+  assert.deepEqual(format.frame(next('{"hasNext":false}')), last('{"hasNext":false}'));
   assert.equal(format.end, "--\r\n");
-
-  const cut = incremental();
-  cut.frame(next('{"data":{"a":1},"hasNext":true}'));
-  assert.equal(cut.frame('{"type":"complete"}'), part('{"hasNext":false}'), "an upstream that does not say it");
   const failed = incremental();
-  failed.frame(next('{"data":{"a":1},"hasNext":true}'));
+  failed.frame(next(OLDER));
   const error = '{"type":"error","payload":[{"message":"no"}]}';
-  assert.equal(failed.frame(error), part('{"errors":[{"message":"no"}],"hasNext":false}'));
+  assert.deepEqual(failed.frame(error), last('{"errors":[{"message":"no"}],"hasNext":false}'));
+});
+
+test("a result whose last part did not come is a failure", () => {
+  const format = incremental();
+  format.frame(next(NEWER));
+  assert.deepEqual(format.frame('{"type":"complete"}'), { failure: unfinished });
+});
+
+test("a large part is read in turns", async () => {
+  const format = incremental();
+  const json = `{"data":[${"1,".repeat(100_000)}1],"hasNext":true}`;
+  const step = format.frame(next(json));
+  assert.ok(step instanceof Promise);
+  assert.deepEqual(await step, more(json));
 });
 
 const LOST = problemDocument({ code: "connection_lost", sent: "yes", detail: "it is gone" });
@@ -97,9 +112,16 @@ test("a failure is the last part, with errors", () => {
 });
 
 test("results of a subscription are payloads, heartbeats empty parts, and a failure stands beside the payload", () => {
-  const { start, frame, end, error, beat } = subscriptionParts;
-  const written = [start, frame(next('{"data":{"n":1}}')), beat, frame('{"type":"complete"}'), end].join("");
+  const { start, frame, end, error, beat } = subscriptionParts();
   const head = "\r\nContent-Type: application/json; charset=utf-8\r\n\r\n";
-  assert.equal(written, `\r\n--graphql${head}{"payload":{"data":{"n":1}}}\r\n--graphql${head}{}\r\n--graphql--\r\n`);
+  assert.deepEqual([start, end, beat], ["\r\n--graphql", "--\r\n", `${head}{}\r\n--graphql`]);
+  const payload = `${head}{"payload":{"data":{"n":1}}}\r\n--graphql`;
+  assert.deepEqual(frame(next('{"data":{"n":1}}')), { text: payload });
+  assert.deepEqual(frame('{"type":"complete"}'), { text: "" });
   assert.equal(error?.(LOST), `${head}{"payload":null,"errors":${ERRORS}}\r\n--graphql--\r\n`);
+});
+
+test("a subscription without results has one part, which is empty", () => {
+  const { frame, beat } = subscriptionParts();
+  assert.deepEqual(frame('{"type":"complete"}'), { text: beat });
 });
