@@ -103,6 +103,36 @@ test("a result that others may follow, or not, has the deadline of the request",
   assert.match(detail ?? "", /sent a result, but did not complete the request within 300 ms/);
 });
 
+test("the form with the best quality is sent, events if they are equal", async () => {
+  const parts = [FIRST, LAST, "complete"] as const;
+  const one = [{ next: { data: { a: 1 } } }, "complete"] as const;
+  for (const [steps, query, accept, type] of [
+    [parts, DEFERRED, "multipart/mixed, text/event-stream;q=0.1", "multipart/mixed"],
+    [parts, DEFERRED, "multipart/mixed;q=0.5, text/*", "text/event-stream"],
+    [parts, DEFERRED, "application/json, multipart/mixed, text/event-stream", "text/event-stream"],
+    [parts, DEFERRED, "multipart/mixed;deferSpec=20220824;subscriptionSpec=1.0", "multipart/mixed"],
+    [one, DEFERRED, "multipart/mixed, text/event-stream;q=0.1", "application/json"],
+    [one, SUBSCRIPTION, "multipart/mixed;subscriptionSpec=1.0, text/event-stream;q=0.1", "multipart/mixed"],
+    [one, SUBSCRIPTION, "multipart/mixed;deferSpec=20220824;subscriptionSpec=1.0", "multipart/mixed"],
+    [one, SUBSCRIPTION, "multipart/mixed;subscriptionSpec=1.0, text/event-stream", "text/event-stream"],
+  ] as const) {
+    const response = await ask(steps, { query, accept });
+    assert.deepEqual([response.status, response.type.split(";")[0]], [200, type], `${query} for ${accept}`);
+  }
+});
+
+test("a refusal for want of a form names each that there is", async () => {
+  for (const accept of ["multipart/mixed;subscriptionSpec=1.0", "text/event-stream;q=0"]) {
+    const { status, text } = await ask(undefined, { accept });
+    const [error] = (JSON.parse(text) as { errors: { message: string; extensions: object }[] }).errors;
+    assert.deepEqual([status, error?.extensions], [400, { code: "BAD_REQUEST" }]);
+    assert.match(error?.message ?? "", /multipart\/mixed or text\/event-stream/);
+  }
+  const { status, text } = await ask(undefined, { query: SUBSCRIPTION });
+  assert.equal(status, 400);
+  assert.match(text, /"detail":"[^"]*text\/event-stream or multipart\/mixed;subscriptionSpec=1\.0/);
+});
+
 test("a large part is passed on as it is", async () => {
   const { parts } = await ask([{ numbers: 100_000 }, LAST, "complete"]);
   const [first, last] = parts as [{ data: { a: number[] } }, unknown];

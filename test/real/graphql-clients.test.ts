@@ -342,16 +342,22 @@ for (const [version, handler, format] of FORMATS) {
       return results;
     };
     const [deferred, streamed] = [read(DEFERRED), read(STREAMED)];
-    const urql: UrqlResult[] = [];
-    const source = create(url, { preferGetMethod: false }).query(DEFERRED, {});
-    t.after(source.subscribe((result) => urql.push(result)).unsubscribe);
+    // urql accepts events first.
+    const [urql, urqlByEvents] = [{ accept: "multipart/mixed" }, {}].map((headers) => {
+      const results: UrqlResult[] = [];
+      const source = create(url, { preferGetMethod: false, fetchOptions: { headers } }).query(DEFERRED, {});
+      t.after(source.subscribe((result) => results.push(result)).unsubscribe);
+      return results;
+    }) as [UrqlResult[], UrqlResult[]];
     await until(() => deferred.some(({ data }) => data?.product !== undefined), { what: "the first part" });
     await until(() => streamed.some(({ data }) => data?.words !== undefined), { what: "the first word" });
-    await until(() => urql.length > 0, { what: "the first part for urql" });
+    await until(() => urql.length > 0 && urqlByEvents.length > 0, { what: "the first part for urql" });
     assert.deepEqual(deferred.at(-1)?.data, { product: { name: "tea", __typename: "Product" } });
     assert.deepEqual(streamed.at(-1)?.data, { words: ["one"] });
-    assert.deepEqual([urql.at(-1)?.data, urql.at(-1)?.hasNext], [{ product: { name: "tea" } }, true]);
-    assert.equal(server.open, 3);
+    for (const results of [urql, urqlByEvents]) {
+      assert.deepEqual([results.at(-1)?.data, results.at(-1)?.hasNext], [{ product: { name: "tea" } }, true]);
+    }
+    assert.equal(server.open, 4);
 
     server.release();
     await until(() => (deferred.at(-1)?.data?.product as { rating?: number } | undefined)?.rating === 5, {
@@ -360,8 +366,10 @@ for (const [version, handler, format] of FORMATS) {
     await until(() => (streamed.at(-1)?.data?.words as string[] | undefined)?.length === 2, {
       what: "the second word",
     });
-    await until(() => urql.at(-1)?.hasNext === false, { what: "urql's last part" });
-    assert.deepEqual([urql.at(-1)?.data, urql.at(-1)?.error], [{ product: PRODUCT }, undefined]);
+    for (const results of [urql, urqlByEvents]) {
+      await until(() => results.at(-1)?.hasNext === false, { what: "urql's last part" });
+      assert.deepEqual([results.at(-1)?.data, results.at(-1)?.error], [{ product: PRODUCT }, undefined]);
+    }
     await until(() => server.open === 0, { what: "the end of all operations" });
   });
 
@@ -396,7 +404,10 @@ describe("in front of a server that sends parts", () => {
         const response = await post(query, accept);
         assert.deepEqual([response.status, response.headers.get("sidesocket-sent")], [400, "no"], accept);
         const { errors } = (await response.json()) as { errors: { message: string; extensions: object }[] };
-        assert.match(errors[0]?.message ?? "", /send Accept: multipart\/mixed, or leave the directives out/);
+        assert.match(
+          errors[0]?.message ?? "",
+          /send Accept: multipart\/mixed or text\/event-stream, or leave the directives out/,
+        );
         assert.deepEqual(errors[0]?.extensions, { code: "BAD_REQUEST" });
       }
     }

@@ -114,11 +114,16 @@ interface UrqlPackage {
   readonly fetchExchange: object;
 }
 
+interface UrqlOptions {
+  readonly preferGetMethod?: boolean;
+  readonly fetchSubscriptions?: boolean;
+  readonly fetchOptions?: RequestInit;
+}
+
 /** @param options `preferGetMethod` is "within-url-limit" by urql's default */
 export async function loadUrql() {
   const { Client, fetchExchange } = await load<UrqlPackage>("@urql/core");
-  return (url: string, options: { readonly preferGetMethod?: boolean; readonly fetchSubscriptions?: boolean } = {}) =>
-    new Client({ url, exchanges: [fetchExchange], ...options });
+  return (url: string, options: UrqlOptions = {}) => new Client({ url, exchanges: [fetchExchange], ...options });
 }
 
 // graphql-request.

@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { parseAccept } from "hono/utils/accept";
 import type { Replied } from "../../core/outcome.ts";
 import { refused, SidesocketError } from "../../errors.ts";
 import {
@@ -150,38 +151,35 @@ export function graphqlRoutes(app: RoutedApp, parts: AppParts): void {
 interface Accepted {
   /** The media type of a response that is no stream of parts; events only if they come first. */
   readonly type: string;
-  readonly events: boolean;
+  /** The quality of events; zero if they are not accepted. */
+  readonly events: number;
   readonly parts: AcceptedParts;
 }
 
 function acceptedBy(c: Context<Env>): Accepted {
   const supports = [RESPONSE_TYPE, JSON_TYPE, EVENTS_TYPE];
   const type = accepts(c, { header: "Accept", supports, default: JSON_TYPE });
-  const events = type === EVENTS_TYPE || accepts(c, { header: "Accept", supports: [EVENTS_TYPE], default: "" }) !== "";
-  return { type, events, parts: acceptedParts(c) };
+  const ranges = parseAccept(c.req.header("Accept") ?? "");
+  const quality = (wanted: string) => ranges.find((range) => range.type.toLowerCase() === wanted)?.q;
+  return { type, events: quality(EVENTS_TYPE) ?? quality("text/*") ?? 0, parts: acceptedParts(ranges) };
 }
 
 /**
  * The format in which the results of an operation are streamed; undefined for an operation with one result.
  * @throws SidesocketError or GraphqlRefusal if the caller accepts none for this operation
  */
-function formatOf(operation: Operation | undefined, accepted: Accepted): ReplyStreamFormat | undefined {
-  const { type, events, parts } = accepted;
-  if (type === EVENTS_TYPE) return eventsOf(operation);
+function formatOf(operation: Operation | undefined, { type, events, parts }: Accepted): ReplyStreamFormat | undefined {
   if (operation?.kind === "subscription") {
-    if (events) return eventsOf(operation);
-    if (parts.subscriptions) return subscriptionParts();
-    throw refused("invalid_request", onlyAsEvents);
+    if (events === 0 && parts.ofSubscription === 0) throw refused("invalid_request", onlyInSeveral);
+    return events >= parts.ofSubscription ? eventsOf(operation) : subscriptionParts();
   }
-  if (!operation?.inParts) return undefined;
-  if (parts.formats.length > 0) {
-    return incrementalParts(parts.formats, (c, frames, reply, headers) => {
-      const written = frames.map((frame) => textOf(frame) ?? "null").join(",");
-      return respondWith(c, type, `[${written}]`, reply, headers, upstreamOf(c));
-    });
-  }
-  if (events) return eventsOf(operation);
-  throw new GraphqlRefusal("BAD_REQUEST", onlyInParts);
+  if (!operation?.inParts) return type === EVENTS_TYPE ? eventsOf(operation) : undefined;
+  if (events === 0 && parts.ofResult === 0) throw new GraphqlRefusal("BAD_REQUEST", onlyInParts);
+  if (events >= parts.ofResult) return eventsOf(operation);
+  return incrementalParts(parts.formats, (c, frames, reply, headers) => {
+    const written = frames.map((frame) => textOf(frame) ?? "null").join(",");
+    return respondWith(c, type, `[${written}]`, reply, headers, upstreamOf(c));
+  });
 }
 
 /** Responds with the result in a whole reply: the array of its frames. */
@@ -196,7 +194,9 @@ async function respondWith(
   const result = await readInTurns(frames, graphqlResult);
   if ("why" in result) return unusable(c, result.why, headers, upstream);
   const status = type === RESPONSE_TYPE && !result.executed ? 400 : 200;
-  const more = { "Content-Type": `${type}; charset=utf-8`, "Server-Timing": serverTiming(c, reply) };
+  // Events are not the form of a whole result, also for a caller who prefers them to parts of it.
+  const mediaType = type === EVENTS_TYPE ? JSON_TYPE : type;
+  const more = { "Content-Type": `${mediaType}; charset=utf-8`, "Server-Timing": serverTiming(c, reply) };
   return wholeResponse(c, result.result, { ...headers, ...more }, status);
 }
 
@@ -231,10 +231,12 @@ function eventsOf(operation: Operation | undefined): ReplyStreamFormat {
   };
 }
 
-const onlyAsEvents =
-  "a subscription has more than one result: send Accept: text/event-stream (queries and mutations work without)";
+const onlyInSeveral =
+  "a subscription has more than one result: send Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0 " +
+  "(queries and mutations work without)";
 const onlyInParts =
-  "@defer and @stream have a result come in parts: send Accept: multipart/mixed, or leave the directives out";
+  "@defer and @stream have a result come in parts: send Accept: multipart/mixed or text/event-stream, " +
+  "or leave the directives out";
 
 class NotByGet extends SidesocketError {
   constructor() {

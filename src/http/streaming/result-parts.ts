@@ -4,40 +4,51 @@
  * (https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol).
  */
 
-import type { Context } from "hono";
-import { parseAccept } from "hono/utils/accept";
+import type { Accept } from "hono/utils/accept";
 import type { Failure } from "../../errors.ts";
 import { type GraphqlStep, graphqlStep, type PartsFormat } from "../../protocols/graphql.ts";
 import { readInTurns } from "../call/respond.ts";
-import type { Env } from "../env.ts";
 import type { ProblemDocument } from "../problem.ts";
 import { jsonText, oneLine } from "./render.ts";
 import type { FrameStep, ReplyStreamFormat } from "./reply-stream.ts";
 
 export const PARTS_TYPE = "multipart/mixed";
 
-/** The parts that a caller accepts. */
+/** The parts that a caller accepts, each form with its quality; zero if it is not accepted. */
 export interface AcceptedParts {
-  /** The formats of a result in parts: their parameter in lower case, undefined for any; empty if none is accepted. */
+  /** The formats of a result in parts: their parameter in lower case, undefined for any. */
   readonly formats: readonly (string | undefined)[];
-  /** True if results of subscriptions are accepted as parts. */
-  readonly subscriptions: boolean;
+  readonly ofResult: number;
+  readonly ofSubscription: number;
 }
 
-export function acceptedParts(c: Context<Env>): AcceptedParts {
-  const header = c.req.header("Accept") ?? "";
-  // Most callers accept none, and need no second look.
-  if (!header.toLowerCase().includes(PARTS_TYPE)) return { formats: [], subscriptions: false };
-  const named = parseAccept(header)
-    .filter(({ type, q }) => type.toLowerCase() === PARTS_TYPE && q > 0)
-    .map(({ params }) => {
-      const written = Object.entries(params).map(([key, value]) => `${key}=${value.replaceAll('"', "")}`.toLowerCase());
-      return written.find((parameter) => /^(?:deferspec|incrementalspec|subscriptionspec)=/.test(parameter));
-    });
+const SUBSCRIPTION = "subscriptionspec=1.0";
+
+export function acceptedParts(ranges: readonly Accept[]): AcceptedParts {
+  const named = ranges
+    .filter(({ type, q }) => q > 0 && type.toLowerCase() === PARTS_TYPE)
+    .map(({ params, q }) => ({ q, specs: specsIn(params) }));
+  const ofSubscription = named.filter(({ specs }) => specs.includes(SUBSCRIPTION));
+  const formats = named.flatMap(({ q, specs }) => {
+    const wanted = specs.length === 0 ? [undefined] : specs.filter((spec) => !spec.startsWith("subscriptionspec="));
+    return wanted.map((format) => ({ format, q }));
+  });
   return {
-    formats: named.filter((parameter) => !parameter?.startsWith("subscriptionspec=")),
-    subscriptions: named.includes("subscriptionspec=1.0"),
+    formats: formats.map(({ format }) => format),
+    ofResult: best(formats),
+    ofSubscription: best(ofSubscription),
   };
+}
+
+/** The parameters of a media range that name a format. */
+function specsIn(params: Accept["params"]): readonly string[] {
+  return Object.entries(params)
+    .map(([key, value]) => `${key}=${value.replaceAll('"', "")}`.toLowerCase())
+    .filter((parameter) => /^(?:deferspec|incrementalspec|subscriptionspec)=/.test(parameter));
+}
+
+function best(ranges: readonly { readonly q: number }[]): number {
+  return Math.max(0, ...ranges.map(({ q }) => q));
 }
 
 /**

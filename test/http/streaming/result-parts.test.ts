@@ -2,46 +2,42 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hono } from "hono";
-import type { Env } from "../../../src/http/env.ts";
+import { parseAccept } from "hono/utils/accept";
 import { problemDocument } from "../../../src/http/problem.ts";
 import {
-  type AcceptedParts,
   acceptedParts,
   incrementalParts,
   subscriptionParts,
   unfinished,
 } from "../../../src/http/streaming/result-parts.ts";
 
-async function accepted(accept: string | undefined): Promise<AcceptedParts | undefined> {
-  let found: AcceptedParts | undefined;
-  const app = new Hono<Env>().get("/", (c) => {
-    found = acceptedParts(c);
-    return c.body(null);
-  });
-  await app.request("/", accept === undefined ? {} : { headers: { accept } });
-  return found;
-}
-
-test("parts are accepted by name only, in any format or in those that are named", async () => {
-  const none = { formats: [], subscriptions: false };
+test("parts are accepted by name only, in any format or in those that are named, with the best quality", () => {
+  const none = { formats: [], ofResult: 0, ofSubscription: 0 };
   for (const [accept, expected] of [
-    [undefined, none],
+    ["", none],
     ["*/*", none],
     ["multipart/*", none],
     ["application/json", none],
     ["multipart/mixed;q=0, application/json", none],
-    ["application/json, multipart/mixed", { formats: [undefined], subscriptions: false }],
-    ["Multipart/Mixed; deferSpec=20220824", { formats: ["deferspec=20220824"], subscriptions: false }],
-    ["multipart/mixed;incrementalSpec=v0.2,*/*", { formats: ["incrementalspec=v0.2"], subscriptions: false }],
-    ['multipart/mixed;boundary="graphql";subscriptionSpec="1.0"', { formats: [], subscriptions: true }],
+    ["application/json, multipart/mixed;q=0.3", { ...none, formats: [undefined], ofResult: 0.3 }],
+    ["Multipart/Mixed; deferSpec=20220824", { ...none, formats: ["deferspec=20220824"], ofResult: 1 }],
+    ["multipart/mixed;incrementalSpec=v0.2,*/*", { ...none, formats: ["incrementalspec=v0.2"], ofResult: 1 }],
+    ['multipart/mixed;boundary="graphql";subscriptionSpec="1.0"', { ...none, ofSubscription: 1 }],
     ["multipart/mixed;subscriptionSpec=2.0", none],
     [
-      "multipart/mixed;subscriptionSpec=1.0, multipart/mixed; boundary=x",
-      { formats: [undefined], subscriptions: true },
+      "multipart/mixed;subscriptionSpec=1.0;q=0.5, multipart/mixed; boundary=x;q=0.2",
+      { formats: [undefined], ofResult: 0.2, ofSubscription: 0.5 },
+    ],
+    [
+      "multipart/mixed;deferSpec=20220824;subscriptionSpec=1.0;q=0.5",
+      { formats: ["deferspec=20220824"], ofResult: 0.5, ofSubscription: 0.5 },
+    ],
+    [
+      "multipart/mixed;deferSpec=20220824;q=0.2, multipart/mixed;incrementalSpec=v0.2;q=0.7",
+      { formats: ["incrementalspec=v0.2", "deferspec=20220824"], ofResult: 0.7, ofSubscription: 0 },
     ],
   ] as const) {
-    assert.deepEqual(await accepted(accept), expected, accept);
+    assert.deepEqual(acceptedParts(parseAccept(accept)), expected, accept);
   }
 });
 
