@@ -109,6 +109,8 @@ export function end(words: Int32Array, thread: number): void {
  * belongs; those of the host are below it. A line makes fewer requests than that in a century.
  */
 const NUMBERS = 2 ** 40;
+/** Lines are numbered from 1 to this: a number beyond it would leave none between a request and the next one. */
+export const LINE_IDS = 2 ** 53 / NUMBERS - 1;
 
 export function firstNumber(line: number): number {
   return line * NUMBERS;

@@ -3,7 +3,17 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Failure, refused, SidesocketError } from "../../errors.ts";
 import type { ToThread } from "../contract.ts";
-import { end, type Line, type LineOrder, newWords, type OrderReply, ring, type Supply, Word } from "../line.ts";
+import {
+  end,
+  LINE_IDS,
+  type Line,
+  type LineOrder,
+  newWords,
+  type OrderReply,
+  ring,
+  type Supply,
+  Word,
+} from "../line.ts";
 import type { SidecarThread } from "./supervised-thread.ts";
 
 /** The most lines of an upstream: each has a port, and may have one request in flight beyond `limits.in_flight`. */
@@ -37,8 +47,20 @@ const noOrders: LineOrders = {
   unsubscribe() {},
 };
 
-/** Ids are drawn for all upstreams of the process: those of one thread must differ. */
+/**
+ * Ids are drawn for all upstreams of the process: those of one thread must differ. One that is free again is drawn once
+ * all others were, when nothing of its last line can be on its way any more.
+ */
+const used = new Set<number>();
 let lastId = 0;
+
+function drawId(): number {
+  if (used.size === LINE_IDS) throw refused("too_many_in_flight", `this process has ${LINE_IDS} lines already`);
+  do lastId = (lastId % LINE_IDS) + 1;
+  while (used.has(lastId));
+  used.add(lastId);
+  return lastId;
+}
 
 export class BlockingLines {
   readonly #upstream: string;
@@ -91,7 +113,7 @@ export class BlockingLines {
     }
     const { port1: supply, port2 } = new MessageChannel();
     const shared = newWords();
-    const line: HostLine = { id: ++lastId, shared, words: new Int32Array(shared), supply };
+    const line: HostLine = { id: drawId(), shared, words: new Int32Array(shared), supply };
     this.#lines.set(line.id, line);
     // The caller has closed the line, or its thread has ended.
     supply.on("close", () => this.#remove(line.id));
@@ -136,7 +158,10 @@ export class BlockingLines {
   end(): void {
     this.close();
     this.crashed();
-    for (const { supply } of this.#lines.values()) supply.close();
+    for (const { id, supply } of this.#lines.values()) {
+      supply.close();
+      used.delete(id);
+    }
     this.#lines.clear();
   }
 
@@ -150,6 +175,7 @@ export class BlockingLines {
 
   #remove(id: number): void {
     if (!this.#lines.delete(id)) return;
+    used.delete(id);
     this.#post({ type: "unline", upstream: this.#upstream, line: id });
   }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ToThread } from "../../../src/sidecar/contract.ts";
 import { BlockingLines } from "../../../src/sidecar/host/blocking-lines.ts";
-import { Word } from "../../../src/sidecar/line.ts";
+import { firstNumber, LINE_IDS, lineOf, Word } from "../../../src/sidecar/line.ts";
 
 test("a line that is made while no thread listens is opened once, by the next thread", (t) => {
   const thread = { listens: false, flush() {}, hung() {} };
@@ -42,4 +42,27 @@ test("the end of the lines wakes their callers and refuses new ones", () => {
     [1, 1, 1],
   );
   assert.throws(() => lines.create(), /has exited/);
+});
+
+test("the ids of lines that are gone are drawn again, and never one that is in use", () => {
+  const thread = { listens: false, flush() {}, hung() {} };
+  const linesOf = () =>
+    new BlockingLines(
+      "a",
+      () => thread,
+      () => {},
+    );
+  const kept = linesOf();
+  const { id: inUse } = kept.create();
+  const drawn: number[] = [];
+  for (let n = 0; n < LINE_IDS + 10; n++) {
+    const lines = linesOf();
+    drawn.push(lines.create().id);
+    lines.end();
+  }
+  kept.end();
+  assert.ok(!drawn.includes(inUse));
+  assert.deepEqual([Math.min(...drawn), Math.max(...drawn), new Set(drawn).size], [1, LINE_IDS, LINE_IDS - 1]);
+  const last = firstNumber(LINE_IDS);
+  assert.deepEqual([lineOf(last + 1), last + 1 - last], [LINE_IDS, 1]);
 });
