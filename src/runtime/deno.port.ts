@@ -8,9 +8,7 @@ import type { ThreadPort } from "./runtime.ts";
 export function hidingPort(port: MessagePort): ThreadPort {
   return {
     on<Message>(event: "message", listener: (message: Message) => void) {
-      port.on(event, (message: Message | HiddenMessage<Message>) =>
-        listener(message instanceof Map ? shown(message) : (message as Message)),
-      );
+      port.on(event, (message: Message | HiddenMessage<Message>) => listener(shownMessage(message)));
     },
     postMessage(message, transfer: readonly Transferable[] = []) {
       const bringsPort = transfer.some((each) => !(each instanceof ArrayBuffer));
@@ -19,4 +17,9 @@ export function hidingPort(port: MessagePort): ThreadPort {
     ref: () => port.ref(),
     unref: () => port.unref(),
   };
+}
+
+/** The message itself, which may be hidden. */
+export function shownMessage<Message>(message: Message | HiddenMessage<Message>): Message {
+  return message instanceof Map ? shown(message) : (message as Message);
 }

@@ -2,14 +2,14 @@
 
 import { randomUUID } from "node:crypto";
 import { network } from "./deno.network.ts";
-import { hidingPort } from "./deno.port.ts";
+import { hidingPort, shownMessage } from "./deno.port.ts";
 import { postponeRequestTimeout, reuseConnectionEntries } from "./deno.server.ts";
 import { watchAccepting } from "./deno.watch.ts";
 import { descriptorsMax } from "./descriptors.ts";
 import { holdLock } from "./lock.ts";
 import { memoryLimit } from "./memory.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
-import { besideThread, closeAfterLast, startWorker } from "./thread.ts";
+import { besideThread, startWorker, takeLast } from "./thread.ts";
 
 type PermissionDescriptor = { name: "net"; host: string } | { name: "read" | "write"; path: string };
 
@@ -73,8 +73,7 @@ export const runtime: Runtime = {
     const { exited, port, ...thread } = startWorker(file, lock);
     const ended = exited.then(async (end) => {
       await holdLock(lock, async () => {});
-      closeAfterLast(port, (data) => port.dispatchEvent(new MessageEvent("message", { data })));
-      return end;
+      return { ...end, last: takeLast(port).map(shownMessage) };
     });
     return { ...thread, port: hidingPort(port), ended };
   },

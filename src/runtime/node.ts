@@ -6,7 +6,7 @@ import { descriptorsMax } from "./descriptors.ts";
 import { memoryLimit } from "./memory.ts";
 import { network } from "./node.network.ts";
 import { ENDING_SIGNALS, type Runtime } from "./runtime.ts";
-import { besideThread, closeAfterLast, startWorker } from "./thread.ts";
+import { besideThread, startWorker, takeLast } from "./thread.ts";
 
 /**
  * Opens a standard stream so that it never blocks. Node writes to a pipe synchronously: one that nobody reads would
@@ -62,11 +62,7 @@ export const runtime: Runtime = {
   /** On Node `exit` is reliable: a worker emits it when its thread is gone. */
   startThread(file = besideThread()) {
     const { exited, ...thread } = startWorker(file, "");
-    const { port } = thread;
-    const ended = exited.then((end) => {
-      closeAfterLast(port, (message) => port.emit("message", message));
-      return end;
-    });
+    const ended = exited.then((end) => ({ ...end, last: takeLast(thread.port) }));
     return { ...thread, ended };
   },
 

@@ -72,6 +72,8 @@ export interface ThreadPort {
 export interface ThreadEnd {
   /** The reason of a crash, in the runtime's words or ours. What a user's module says is in the thread's own report. */
   readonly error: string | undefined;
+  /** The messages that it posted before its end, and that the port did not deliver. */
+  readonly last: readonly unknown[];
 }
 
 export interface ListenOptions {

@@ -40,7 +40,7 @@ export function startWorker(file: URL, lock: string) {
     error = cause instanceof Error ? cause.message : String(cause);
   });
   /** On Deno this means only that nobody listens to the worker any more, not that its thread is gone. */
-  const exited = new Promise<ThreadEnd>((resolve) => {
+  const exited = new Promise<Pick<ThreadEnd, "error">>((resolve) => {
     worker.once("exit", (code) => {
       resolve({ error: error ?? (code === 0 ? undefined : `the thread ended with code ${code}`) });
     });
@@ -62,12 +62,14 @@ export function startWorker(file: URL, lock: string) {
 }
 
 /**
- * Closes the port of a thread that is gone, after what it posted last: both runtimes may tell the end of a thread while
+ * Takes what a thread that is gone posted last, and closes its port: both runtimes may tell the end of a thread while
  * they still hold messages of it, which would be its last replies and the reason of its end.
  */
-export function closeAfterLast(port: MessagePort, deliver: (message: unknown) => void): void {
+export function takeLast(port: MessagePort): unknown[] {
+  const taken: unknown[] = [];
   for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
-    deliver(last.message);
+    taken.push(last.message);
   }
   port.close();
+  return taken;
 }

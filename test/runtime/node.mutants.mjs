@@ -2,11 +2,7 @@
 export default {
   tests: ["test/faults/rows-51", "test/runtime/thread.test.ts"],
   mutants: [
-    [
-      "a thread's last messages are lost",
-      'closeAfterLast(port, (message) => port.emit("message", message));',
-      "port.close();",
-    ],
+    ["a thread's last messages are lost", "last: takeLast(thread.port)", "last: []"],
     ["a full standard error blocks", "constants.O_WRONLY | constants.O_NONBLOCK", "constants.O_WRONLY"],
     [
       "pid 1 kills itself in vain",

@@ -18,7 +18,8 @@ export interface RawThread {
   };
   /** The number of the upstream that it works for, or 0; readable even when the thread is gone. */
   readonly mark: Int32Array;
-  readonly ended: Promise<{ readonly error: string | undefined }>;
+  /** `last`: what it posted before its end, and the port did not deliver. */
+  readonly ended: Promise<{ readonly error: string | undefined; readonly last?: readonly unknown[] }>;
   terminate(): void;
 }
 
@@ -249,16 +250,24 @@ export class SidecarThread {
     const running: Running = { phase: "running", thread, numbers, dying: undefined, outbox: undefined, missed: 0 };
     thread.port.on("message", (batch) => {
       running.missed = 0;
-      if (this.#phase !== running) return;
-      unpackFromThread(batch.row, numbers, (message) => {
-        if (message.type === "ready") this.#onReady(running);
-        else if (message.type === "report") this.#onReport(running, message);
-        else if (message.type === "heartbeat") for (const ms of message.lagMs) this.lag.observe(ms / 1_000);
-        else this.#clients.get(message.upstream)?.receive(message);
-      });
+      this.#receive(running, batch, () => this.#onReady(running));
     });
-    thread.ended.then(({ error }) => this.#onEnded(running, error));
+    thread.ended.then(({ error, last = [] }) => {
+      // It listens no more, though it may have said so: nothing must be posted to it.
+      for (const batch of last) this.#receive(running, batch as MessageBatch<RowFromThread>, () => {});
+      this.#onEnded(running, error);
+    });
     return running;
+  }
+
+  #receive(running: Running, { row }: MessageBatch<RowFromThread>, onReady: () => void): void {
+    if (this.#phase !== running) return;
+    unpackFromThread(row, running.numbers, (message) => {
+      if (message.type === "ready") onReady();
+      else if (message.type === "report") this.#onReport(running, message);
+      else if (message.type === "heartbeat") for (const ms of message.lagMs) this.lag.observe(ms / 1_000);
+      else this.#clients.get(message.upstream)?.receive(message);
+    });
   }
 
   #onReady(running: Running): void {

@@ -12,7 +12,7 @@ import type { RowFromThread, RowToThread } from "../../../src/sidecar/message-co
 const RESTART_FROM_MS = 100;
 
 class FakeThread implements RawThread {
-  readonly #end = deferred<{ readonly error: string | undefined }>();
+  readonly #end = deferred<{ readonly error: string | undefined; readonly last: readonly unknown[] }>();
   readonly #messages = new EventEmitter();
   readonly ended = this.#end.promise;
   readonly mark = new Int32Array(1);
@@ -30,8 +30,8 @@ class FakeThread implements RawThread {
     this.#messages.emit("message", { at: 0, row: [message] } satisfies MessageBatch<RowFromThread>);
   }
 
-  async dies(error: string): Promise<void> {
-    this.#end.resolve({ error });
+  async dies(error: string, ...last: readonly RowFromThread[]): Promise<void> {
+    this.#end.resolve({ error, last: last.map((row) => ({ at: 0, row })) });
     await this.ended;
     await Promise.resolve(); // handlers of its end have run
   }
@@ -226,4 +226,16 @@ test("what was posted for an upstream while its thread was dead reaches the thre
   assert.deepEqual(first?.withdraw("a", 7), [], "it went out with the restart");
   own?.post({ ...(request(8) as Extract<ToThread, { type: "request" }>), upstream: "b" });
   assert.deepEqual(own?.withdraw("b"), [8]);
+});
+
+test("what a thread said last is heard, but nothing is posted to one that had just begun to listen", async (t) => {
+  const { thread, threads, crashes } = supervised(t);
+  thread.post(request(7));
+  await threads[0]?.dies(
+    "on purpose",
+    [{ type: "ready", upstream: "*" }],
+    [{ type: "report", upstream: "a", report: { event: "dying", text: "why" } }],
+  );
+  assert.deepEqual(crashes, [{ detail: "the reason is in the log", unposted: [7] }]);
+  assert.deepEqual(threads[0]?.received, []);
 });
