@@ -49,8 +49,8 @@ interface TrackedSocket {
   readonly pipeline: Pipeline;
   /** True until its first request. */
   fresh: boolean;
-  /** The time until which the body of its newest request may still arrive; undefined if that has the usual bound. */
-  bodyUntil: number | undefined;
+  /** The newest request whose body may arrive until then instead of within the usual bound. */
+  granted: { readonly request: IncomingMessage; readonly until: number } | undefined;
   /** The newest request while a response is owed: held for longer, it would outlive many a collection of garbage. */
   request: IncomingMessage | undefined;
 }
@@ -118,13 +118,14 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
   const grantBody = (request: IncomingMessage, ms: number): void => {
     const connection = connections.get(request.socket);
     if (!connection || request.complete) return;
-    if (connection.bodyUntil === undefined) {
+    if (connection.granted?.request !== request) {
       request.once("end", () => {
-        connection.bodyUntil = undefined;
+        if (connection.granted?.request === request) connection.granted = undefined;
       });
     }
-    connection.bodyUntil = performance.now() + ms;
-    adaptation.postpone?.(server, request.socket, connection.bodyUntil);
+    const until = performance.now() + ms;
+    connection.granted = { request, until };
+    adaptation.postpone?.(server, request.socket, until);
   };
   const settings = {
     headersTimeout: Math.min(HEADERS_WITHIN_MS, requestWithinMs),
@@ -164,7 +165,7 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
       queued,
       pipeline,
       fresh: true,
-      bodyUntil: undefined,
+      granted: undefined,
       request: undefined,
     });
     socket.once("close", () => {
@@ -222,7 +223,7 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
     const connection = connections.get(socket);
     // Its request waits in the system because we do not read: it is not the client that is slow.
     const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
-    if (isLate && (connection?.pipeline.isPaused || connection?.bodyUntil !== undefined)) return;
+    if (isLate && connection && (connection.pipeline.isPaused || bodyUntil(connection) !== undefined)) return;
     // A response to an earlier request comes first, so that this one could be taken for it.
     const mayAnswer = connection
       ? connection.responses === 0 || isForTheIncomplete(connection, socket)
@@ -253,8 +254,9 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
   const deadline = new WriteDeadline();
   setInterval(() => {
     const now = performance.now();
-    for (const [socket, { responses, bodyUntil = Number.POSITIVE_INFINITY }] of connections) {
-      if (now > bodyUntil || (responses > 0 && deadline.isOver(socket, now))) socket.destroy();
+    for (const [socket, connection] of connections) {
+      const isLate = now > (bodyUntil(connection) ?? Number.POSITIVE_INFINITY);
+      if (isLate || (connection.responses > 0 && deadline.isOver(socket, now))) socket.destroy();
     }
   }, CHECK_EVERY_MS).unref();
   const answering = (): ReadonlySet<Socket> =>
@@ -325,6 +327,12 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
       });
     },
   };
+}
+
+/** The time until which a body may still arrive; undefined once it has, and for one with the usual bound. */
+function bodyUntil({ granted }: TrackedSocket): number | undefined {
+  // While its reader is busy with the beginning, a body that has arrived has no `end` yet.
+  return granted?.request.complete === false ? granted.until : undefined;
 }
 
 /** True if the only response that is owed is that to the request with the fault, and nothing of it was written. */

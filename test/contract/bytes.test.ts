@@ -16,6 +16,7 @@ import { startUpstream, type Upstream, type UpstreamConnection } from "../suppor
 const SIZE = 1_000;
 const audio = { headers: { "content-type": "audio/pcm" } };
 const ears = "/v1/upstreams/ears";
+const slow = "/v1/upstreams/slow";
 const voice = "/v1/upstreams/voice";
 
 let upstream: Upstream;
@@ -37,6 +38,11 @@ before(async () => {
           headers: { "x-key": `\${file:${key}}` },
           protocol: { preset: "json", frames: { binary: "messages", size: "1000B" } },
           limits: { request_bytes: "4KiB" },
+        },
+        slow: {
+          url: `${upstream.url}slow`,
+          protocol: { preset: "json", frames: { binary: "messages", size: "1000B" } },
+          limits: { pace: { messages: 1, per: "200ms", jitter: "0ms", queue: 1 } },
         },
         calls: {
           url: `${upstream.url}calls`,
@@ -203,6 +209,28 @@ test("a body of many frames lasts as long as it goes on, and a pause ends it wit
     await noBody.text(),
     /idle is for bodies that are sent in frames: set frames: \{ size \} and send bytes/,
   );
+});
+
+test("the frames of one chunk have the time that the upstream takes, and no more leave once the caller has left", async () => {
+  const count = 6;
+  const whole = upload(`${slow}/send?idle=100ms&timeout=1s`);
+  const began = performance.now();
+  whole.write(Buffer.alloc(SIZE * count));
+  whole.end();
+  assert.equal((await whole.response).status, 204);
+  assert.ok(performance.now() - began > 1_000, "it takes longer than its pause and the timeout of a frame");
+  assert.equal(binaries("/slow").length, count);
+
+  const left = upload(`${slow}/send`);
+  left.write(Buffer.alloc(SIZE * 3 * count));
+  await upstream.until(() => binaries("/slow").length > count, { what: "the first frame of the next body" });
+  left.cut();
+  const told = /(\d+) frames with \d+ bytes of the body were sent before/;
+  const from = product.stderr().length;
+  await product.until(() => told.test(product.stderr().slice(from)), { what: "the line in the log" });
+  const sent = Number(told.exec(product.stderr().slice(from))?.[1]);
+  assert.ok(sent >= 1 && sent < 2 * count, `${sent} frames were sent`);
+  assert.equal(binaries("/slow").length, count + sent);
 });
 
 test("a body that ends early is sent as far as whole frames came", async () => {

@@ -218,6 +218,10 @@ test("a body may arrive for longer than a whole request as often as that is gran
     if (pathname !== "/usual") grant(60_000);
     // The newest grant is the one that counts.
     if (pathname === "/ending") grant(1_500);
+    if (pathname === "/busy") {
+      grant(100);
+      await delay(2_500);
+    }
     return new Response(await request.text());
   };
   const listener = await runtime.listen({ ...place, requestWithinMs, fetch });
@@ -250,6 +254,10 @@ test("a body may arrive for longer than a whole request as often as that is gran
   assert.equal((await lasting.response()).body, "a".repeat(written));
   await ending.closed();
   assert.equal(ending.received, "", "it was cut before a response");
+  // One that has come wholly is not cut while its reader is busy, for longer than the usual bound.
+  lasting.send({ method: "POST", path: "/busy", headers });
+  lasting.write("3\r\naaa\r\n0\r\n\r\n");
+  assert.equal((await lasting.response()).body, "aaa");
   // The next request of the connection has the usual bound again.
   lasting.send({ method: "POST", path: "/usual", headers });
   assert.equal((await lasting.response()).status, 408);

@@ -14,21 +14,21 @@ export interface PulledBody {
   leave(): void;
 }
 
-/** The listener cuts a body this much later than its own reader ends it, so that the caller learns the reason. */
-const LISTENER_LAG_MS = 5_000;
 /** The time in which the rest of a body that nobody reads must come, in milliseconds. */
 const REST_WITHIN_MS = 10_000;
 
 interface PullTerms {
   /** The longest pause before the next bytes, in milliseconds. */
   readonly idleMs: number;
-  /** The longest time between two calls of `next`, in milliseconds. */
-  readonly busyMs: number;
 }
 
-/** The body may last as long as it goes on: the listener's bound for a whole request does not count for it. */
-export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs, busyMs }: PullTerms): PulledBody {
+/**
+ * The body may last as long as it goes on: until `leave`, the listener's bounds do not count for it. Its pauses are
+ * bounded here, and only while it is waited for: how long its reader takes for what has come is that one's own affair.
+ */
+export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs }: PullTerms): PulledBody {
   const grant = c.env?.grant ?? (() => {});
+  grant(Number.POSITIVE_INFINITY);
   const incoming = c.env?.exclusive ? c.env.incoming : undefined;
   const source = incoming ? pullIncoming(incoming) : pullStream(c.req.raw.body);
   let fail: (error: unknown) => void = () => {};
@@ -41,7 +41,6 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs, busyMs
   if (stopping.come) stop();
   return {
     async next() {
-      grant(busyMs + idleMs + LISTENER_LAG_MS);
       const timer = setTimeout(() => fail(paused(idleMs)), idleMs);
       try {
         return await Promise.race([failed, source.next()]);

@@ -12,7 +12,7 @@ import type { AppParts } from "../ports.ts";
 import { noteFailure, problem } from "../problem.ts";
 import { header } from "../request-header.ts";
 import { checkCoding } from "./body.ts";
-import { callerLeft } from "./caller-left.ts";
+import { callerLeft, leaveSignal } from "./caller-left.ts";
 import { readKey } from "./detached.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
@@ -40,13 +40,15 @@ export async function sendInFrames(
   const idleMs = readIdle(c, MAX_TIMEOUT_MS) ?? IDLE_MS;
   const leave = quotas?.stream(upstream, callerOf(c).share);
   c.env?.proceed?.();
-  const body = pullBody(c, lifecycle.stopping, { idleMs, busyMs: timeoutMs });
-  // Without the signal of its caller: if that leaves, it is known what was sent.
+  const body = pullBody(c, lifecycle.stopping, { idleMs });
+  const leaving = leaveSignal(c);
+  // Without that signal: if its caller leaves, it is known what was sent.
   const series = new FrameSeries(upstream, { confirms, timeoutMs, trace: c.get("record").trace });
   const { sent } = series;
 
   try {
     for await (const frame of cutFrames(body, size, budget)) {
+      if (leaving.aborted) throw callerLeft;
       const failure = await series.send(frame);
       if (failure) return partly(c, failure, sent);
     }

@@ -2,6 +2,7 @@
 export default {
   tests: ["test/contract/bytes"],
   mutants: [
+    ["frames go on to leave for a caller that has left", "if (leaving.aborted) throw callerLeft;", ""],
     [
       "nobody is told how far a body came that ended early",
       "if (sent.frames > 0) noteFailure",
