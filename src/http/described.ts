@@ -112,7 +112,8 @@ export const idleParameter: Parameter = query(
 
 export const bodyIdleParameter: Parameter = query(
   "idle",
-  "The longest pause of a body that is sent in frames: `10`, `500ms`; 30 s by default, at most 120 s",
+  "The longest pause of a body that is sent in frames, within which 1 KiB or a frame must come: `10`, `500ms`; " +
+    "30 s by default, at most 120 s",
   { type: "string" },
 );
 

@@ -18,15 +18,17 @@ export interface PulledBody {
 const REST_WITHIN_MS = 10_000;
 
 interface PullTerms {
-  /** The longest pause before the next bytes, in milliseconds. */
+  /** The time in which `leastBytes` must come, in milliseconds. */
   readonly idleMs: number;
+  readonly leastBytes: number;
 }
 
 /**
  * The body may last as long as it goes on: until `leave`, the listener's bounds do not count for it. Its pauses are
  * bounded here, and only while it is waited for: how long its reader takes for what has come is that one's own affair.
  */
-export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs }: PullTerms): PulledBody {
+export function pullBody(c: Context<Env>, stopping: StopSignal, terms: PullTerms): PulledBody {
+  const { idleMs, leastBytes } = terms;
   const grant = c.env?.grant ?? (() => {});
   grant(Number.POSITIVE_INFINITY);
   const incoming = c.env?.exclusive ? c.env.incoming : undefined;
@@ -39,11 +41,22 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs }: Pull
   const stop = () => fail(refused("shutting_down", "the service is shutting down, and the body was incomplete"));
   const listener = stopping.on(stop);
   if (stopping.come) stop();
+  /** The time for which the next `leastBytes` were waited for, in milliseconds, and how many of them have come. */
+  let waitedMs = 0;
+  let came = 0;
   return {
     async next() {
-      const timer = setTimeout(() => fail(paused(idleMs)), idleMs);
+      const from = performance.now();
+      const timer = setTimeout(() => fail(paused(terms)), Math.max(0, idleMs - waitedMs));
       try {
-        return await Promise.race([failed, source.next()]);
+        const chunk = await Promise.race([failed, source.next()]);
+        waitedMs += performance.now() - from;
+        came += chunk?.length ?? 0;
+        if (came >= leastBytes) {
+          waitedMs = 0;
+          came = 0;
+        }
+        return chunk;
       } finally {
         clearTimeout(timer);
       }
@@ -56,9 +69,9 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, { idleMs }: Pull
   };
 }
 
-function paused(idleMs: number): SidesocketError {
-  const cure = "send on sooner, or set ?idle up to 120s";
-  return refused("invalid_request", `nothing of the body came for ${idleMs / 1_000} s, and it is incomplete: ${cure}`);
+function paused({ idleMs, leastBytes }: PullTerms): SidesocketError {
+  const lacks = `fewer than ${leastBytes} bytes of the body came within ${idleMs / 1_000} s, and it is incomplete`;
+  return refused("invalid_request", `${lacks}: send on sooner, or set ?idle up to 120s`);
 }
 
 /** On our own listener the chunks are taken directly: the Request's way to them makes another copy. */

@@ -21,6 +21,8 @@ import { readIdle, readWaitLimit } from "./timeout.ts";
 
 /** The longest pause of the body by default: as long as the listener waits for the whole body of other requests. */
 const IDLE_MS = 30_000;
+/** The bytes that must come in that time, far fewer than any speech has: else a frame is held for next to nothing. */
+const LEAST_BYTES = 1_024;
 
 /** @param size of a frame in bytes @param confirms true to have each frame proven by a pong before the next one */
 export async function sendInFrames(
@@ -40,7 +42,7 @@ export async function sendInFrames(
   const idleMs = readIdle(c, MAX_TIMEOUT_MS) ?? IDLE_MS;
   const leave = quotas?.stream(upstream, callerOf(c).share);
   c.env?.proceed?.();
-  const body = pullBody(c, lifecycle.stopping, { idleMs });
+  const body = pullBody(c, lifecycle.stopping, { idleMs, leastBytes: Math.min(size, LEAST_BYTES) });
   const leaving = leaveSignal(c);
   // Without that signal: if its caller leaves, it is known what was sent.
   const series = new FrameSeries(upstream, { confirms, timeoutMs, trace: c.get("record").trace });

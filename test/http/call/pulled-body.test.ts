@@ -9,6 +9,7 @@ import { StopSignal } from "../../../src/http/stop-signal.ts";
 import { delay } from "../../support/until.ts";
 
 const IDLE_MS = 200;
+const LEAST_BYTES = 10;
 
 interface Pulled {
   readonly body: PulledBody;
@@ -26,9 +27,15 @@ function pulled(): Pulled {
     },
   });
   const context = { env: { grant: (ms: number) => grants.push(ms) }, req: { raw: { body: stream } } };
-  const body = pullBody(context as unknown as Context<Env>, new StopSignal(), { idleMs: IDLE_MS });
+  const terms = { idleMs: IDLE_MS, leastBytes: LEAST_BYTES };
+  const body = pullBody(context as unknown as Context<Env>, new StopSignal(), terms);
   return { body, come, grants };
 }
+
+const refusal = {
+  code: "invalid_request",
+  message: /^fewer than 10 bytes of the body came within 0\.2 s, and it is incomplete: send on sooner, or set \?idle/,
+};
 
 test("a body lasts while its reader is busy, and the listener bounds what is left of it afterwards", async () => {
   const { body, come, grants } = pulled();
@@ -40,4 +47,22 @@ test("a body lasts while its reader is busy, and the listener bounds what is lef
   assert.deepEqual(grants, [Number.POSITIVE_INFINITY]);
   body.leave();
   assert.deepEqual(grants, [Number.POSITIVE_INFINITY, 10_000]);
+});
+
+test("a body lasts as long as enough of it comes in time, and trickling or pausing ends it", async () => {
+  for (const bytes of [LEAST_BYTES, 1, 0]) {
+    const { body, come } = pulled();
+    const began = performance.now();
+    const coming = setInterval(() => bytes > 0 && come(bytes), 50);
+    const read = async () => {
+      while (performance.now() - began < 3 * IDLE_MS) await body.next();
+    };
+    try {
+      if (bytes === LEAST_BYTES) await read();
+      else await assert.rejects(read(), refusal);
+    } finally {
+      clearInterval(coming);
+      body.leave();
+    }
+  }
 });
