@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { refused, type SidesocketError } from "../../errors.ts";
+import { PatientTimer } from "../../sidecar/patient-timer.ts";
 import type { Env } from "../env.ts";
 import type { IncomingBody } from "../ports.ts";
 import type { StopSignal } from "../stop-signal.ts";
@@ -47,7 +48,7 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, terms: PullTerms
   return {
     async next() {
       const from = performance.now();
-      const timer = setTimeout(() => fail(paused(terms)), Math.max(0, idleMs - waitedMs));
+      const timer = new PatientTimer(() => fail(paused(terms)), Math.max(0, idleMs - waitedMs));
       try {
         const chunk = await Promise.race([failed, source.next()]);
         waitedMs += performance.now() - from;
@@ -58,7 +59,7 @@ export function pullBody(c: Context<Env>, stopping: StopSignal, terms: PullTerms
         }
         return chunk;
       } finally {
-        clearTimeout(timer);
+        timer.clear();
       }
     },
     leave() {

@@ -66,3 +66,15 @@ test("a body lasts as long as enough of it comes in time, and trickling or pausi
     }
   }
 });
+
+test("what has come while the process was busy has come in time", async () => {
+  const { body, come } = pulled();
+  const next = body.next();
+  // Timers that are due fire at once after this one, and the chunk is read only then.
+  setTimeout(() => {
+    setImmediate(() => come(LEAST_BYTES));
+    for (const until = performance.now() + 2 * IDLE_MS; performance.now() < until; );
+  }, 0);
+  assert.equal((await next)?.length, LEAST_BYTES);
+  body.leave();
+});
