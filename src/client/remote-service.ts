@@ -11,7 +11,7 @@ export interface ServiceCall {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** The time that the service itself may wait before it responds, in milliseconds; anew with each chunk of a body. */
+  /** The time that the service itself may wait before it responds, in milliseconds; anew with each part of a stream. */
   readonly waitMs: number;
   /** Aborts when the caller leaves: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -19,6 +19,9 @@ export interface ServiceCall {
 
 /** How long a response may take beyond the time that the service waits for, in milliseconds. */
 const GRACE_MS = 5_000;
+
+/** The most of a body that goes out at once, in bytes: each part that has gone shows that the body goes on. */
+const PART_BYTES = 65_536;
 
 /** The code of the error of a `fetch` that does not trust the service's certificate: it has sent nothing. */
 export const UNTRUSTED = "CERTIFICATE_UNTRUSTED";
@@ -108,11 +111,11 @@ export class RemoteService {
     }
   }
 
-  /** @param onChunk called for each chunk of the body that goes out */
+  /** @param onPart called for each part of the body that goes out */
   async #begin(
     { method, path, headers, body }: ServiceCall,
     signal: AbortSignal,
-    onChunk?: () => void,
+    onPart?: () => void,
   ): Promise<Response> {
     const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
     return await this.#fetch(this.#address + path, {
@@ -120,24 +123,30 @@ export class RemoteService {
       headers: { ...headers, ...authorization },
       signal,
       redirect: "error",
-      ...bodyInit(body, onChunk),
+      ...bodyInit(body, onPart),
     });
   }
 }
 
 /** The body as `fetch` takes it: a stream as a web stream, which goes out before the response comes. */
-function bodyInit(body: ServiceCall["body"], onChunk?: () => void): RequestInit {
+function bodyInit(body: ServiceCall["body"], onPart?: () => void): RequestInit {
   if (body === undefined) return {};
   if (typeof body === "string" || body instanceof Uint8Array) return { body: body as string | Uint8Array<ArrayBuffer> };
   const iterator = body[Symbol.asyncIterator]();
+  let rest = new Uint8Array();
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done) controller.close();
-      else {
-        controller.enqueue(value as Uint8Array<ArrayBuffer>);
-        onChunk?.();
+      if (rest.length === 0) {
+        const { done, value } = await iterator.next();
+        if (done) {
+          controller.close();
+          return;
+        }
+        rest = value as Uint8Array<ArrayBuffer>;
       }
+      controller.enqueue(rest.subarray(0, PART_BYTES));
+      rest = rest.subarray(PART_BYTES);
+      onPart?.();
     },
     async cancel() {
       await iterator.return?.();

@@ -8,7 +8,7 @@ import { delay } from "../support/until.ts";
 /** The bound is 500 ms with the time that a response may take beyond the wait. */
 const WAIT_MS = -4_500;
 
-test("a body in chunks has the bound for each of them, and its call ends once they stop", async () => {
+test("a body in chunks has the bound for each part of them, and its call ends once they stop", async () => {
   const fetch = async (_: string, { body, signal }: RequestInit) => {
     const left = new Promise<never>((_, reject) => {
       signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -27,6 +27,23 @@ test("a body in chunks has the bound for each of them, and its call ends once th
   const whole = await service.call({ ...call, body: chunks(6) }, (response) => response.text());
   assert.equal(whole, "xxxxxx");
   assert.ok(performance.now() - began > 500, "it lasts longer than the bound of one chunk");
+
+  // A large chunk goes out in parts, and each of them has the bound.
+  const slowly = async (_: string, { body, signal }: RequestInit) => {
+    let came = 0;
+    for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
+      came += part.length;
+      await delay((150 * part.length) / 65_536);
+      signal?.throwIfAborted();
+    }
+    return new Response(String(came));
+  };
+  const patient = new RemoteService("http://service.invalid", undefined, slowly);
+  const large = async function* () {
+    yield new Uint8Array(5 * 65_536 + 1);
+  };
+  const counted = await patient.call({ ...call, body: large() }, (response) => response.text());
+  assert.equal(counted, String(5 * 65_536 + 1));
 
   const stopped = async function* () {
     yield* chunks(1);
