@@ -79,8 +79,6 @@ export interface Rotate {
   readonly on?: Condition | undefined;
   /** Milliseconds for the old connection to deliver its replies. */
   readonly drain: number;
-  /** Only in presets: the frame that meets `on` ends the session, so that no farewell follows it. */
-  readonly endsSession?: true;
 }
 
 /** The place of an address in messages, and the hosts that it may name. */

@@ -211,6 +211,8 @@ export interface Protocol {
   wrap?(bytes: Uint8Array): string;
   /** True for a reply that refuses what was requested. Omitted if the common forms of a refusal are all. */
   refuses?(reply: string): boolean;
+  /** True for a message with which the upstream ends the session, so that no farewell follows it. */
+  endsSession?(message: Body): boolean;
   /** True for a frame which says that the reply in several frames that it belongs to is not whole. */
   cutsShort?(frame: string): boolean;
   /**

@@ -103,18 +103,37 @@ test("a session of WAMP is left with one goodbye, whichever side says it first",
         connection.send([GOODBYE, {}, "wamp.close.goodbye_and_out"]);
     },
   });
-  const product = await startProduct({ t, config: { upstreams: { router: { url: upstream.url, protocol: "wamp" } } } });
+  const wamp = (path: string, rest: object = {}) => ({ url: upstream.url + path, protocol: "wamp", ...rest });
+  const product = await startProduct({
+    t,
+    config: {
+      upstreams: {
+        router: wamp("router"),
+        noticing: wamp("noticing", { reconnect: { rotate: { on: { match: { "/0": "leaving" } } } } }),
+        staying: wamp("staying", { reconnect: { rotate: null } }),
+      },
+    },
+  });
   await product.ready();
-  const [first] = upstream.connections;
-  assert.ok(first);
-  first.send([GOODBYE, {}, "wamp.close.system_shutdown"]);
-  await upstream.until(() => first.closed, { what: "the end of the first connection" });
+  const at = (path: string) => upstream.connections.filter((connection) => connection.path === `/${path}`);
+  const [router, noticing, staying] = [at("router")[0], at("noticing")[0], at("staying")[0]];
+  assert.ok(router && noticing && staying);
+  router.send([GOODBYE, {}, "wamp.close.system_shutdown"]);
+  noticing.send(["leaving"]);
+  staying.send([GOODBYE, {}, "wamp.close.system_shutdown"]);
+  await upstream.until(() => router.closed && noticing.closed, {
+    what: "the ends of the connections that are replaced",
+  });
+  await upstream.until(() => staying.texts.length === 2, { what: "the answer on the one that stays" });
   await product.stop();
-  const goodbyes = ({ texts }: UpstreamConnection) => texts.slice(1).map((text) => JSON.parse(text));
-  assert.deepEqual(upstream.connections.map(goodbyes), [
-    [[GOODBYE, {}, "wamp.close.goodbye_and_out"]],
-    [[GOODBYE, {}, "wamp.close.close_realm"]],
-  ]);
+  const goodbyes = (path: string) => at(path).map(({ texts }) => texts.slice(1).map((text) => JSON.parse(text)));
+  const [answer, farewell] = [
+    [GOODBYE, {}, "wamp.close.goodbye_and_out"],
+    [GOODBYE, {}, "wamp.close.close_realm"],
+  ];
+  assert.deepEqual(goodbyes("router"), [[answer], [farewell]]);
+  assert.deepEqual(goodbyes("noticing"), [[farewell], [farewell]], "its condition says nothing about the session");
+  assert.deepEqual(goodbyes("staying"), [[answer]], "its session is over all the same");
   for (const { closed } of upstream.connections) assert.equal(closed?.code, 1001);
   assert.equal(product.report().forced, false);
 });

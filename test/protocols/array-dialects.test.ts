@@ -30,7 +30,9 @@ describe("wamp", () => {
       assert.equal(typeOf(protocol, frame), "message");
   });
 
-  test("a goodbye is answered, kept, and rotates the connection", () => {
+  test("a goodbye is answered, kept, ends the session, and rotates the connection", () => {
+    assert.equal(protocol.endsSession?.('[6,{},"wamp.close.system_shutdown"]'), true);
+    assert.equal(protocol.endsSession?.("[36,7,1,{}]"), false);
     const goodbye = protocol.decode('[6,{},"wamp.close.system_shutdown"]');
     assert.ok(goodbye.type === "answer" && goodbye.keep === "json");
     assert.equal(goodbye.frame, '[6,{},"wamp.close.goodbye_and_out"]');

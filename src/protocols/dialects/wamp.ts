@@ -91,6 +91,7 @@ export const wamp: Dialect<"realm" | "user" | "password"> = {
       },
       cancel: (id) => JSON.stringify([CANCEL, id, {}]),
       refuses: (reply) => matchesFrame(reply, kind(ERROR)),
+      endsSession: (message) => matchesFrame(message, kind(GOODBYE)),
     };
     return {
       protocol: withAnswers(withLoneFrames(requests), [{ when: parting, send: [GOODBYE, {}, LEFT[0]], keep: true }]),
@@ -99,7 +100,7 @@ export const wamp: Dialect<"realm" | "user" | "password"> = {
       farewell: [
         { send: [GOODBYE, {}, "wamp.close.close_realm"], expect: { ...kind(GOODBYE), within: FAREWELL_STEP_MS } },
       ],
-      rotate: { on: kind(GOODBYE), drain: DRAIN_MS, endsSession: true },
+      rotate: { on: kind(GOODBYE), drain: DRAIN_MS },
     };
   },
 };

@@ -186,12 +186,13 @@ export class Connection {
     this.#advance({ type: "renew", detail });
   }
 
-  /**
-   * Replaces this connection once a new one is ready.
-   * @param endsSession true if the upstream has ended the session on it, and wants no farewell
-   */
-  rotate(connection: number, endsSession: boolean): void {
-    if (endsSession) this.#sessionEnded.add(connection);
+  /** Notes that the upstream has ended the session on this connection, and wants no farewell. */
+  endSession(connection: number): void {
+    this.#sessionEnded.add(connection);
+  }
+
+  /** Replaces this connection once a new one is ready. */
+  rotate(connection: number): void {
     this.#advance({ type: "rotate", connection });
   }
 

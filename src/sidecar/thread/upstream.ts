@@ -68,6 +68,7 @@ export class Upstream {
   readonly #router: MessageRouter;
   readonly #connection: Connection;
   readonly #framing: Framing;
+  readonly #endsSession: Protocol["endsSession"];
   /** True while the host waits for `drained`. */
   #draining = false;
 
@@ -82,6 +83,7 @@ export class Upstream {
     this.#settings = settings;
     this.#env = env;
     const answering = withConfiguredRules(protocol, settings.protocol);
+    this.#endsSession = protocol.endsSession;
     this.traits = traitsOf(answering, settings.protocol);
     const mask = (text: string) => this.#connection.withoutSecrets(text);
     const signs = new SignsOfLife();
@@ -295,11 +297,13 @@ export class Upstream {
   #onFrame(connection: number, frame: Body, now: number): void {
     const effects = this.#exchange.onFrame(connection, frame, now, this.#connection.buffered(connection));
     this.#carryOut(effects);
-    const { on: goingAway, endsSession = false } = this.#settings.reconnect.rotate ?? {};
-    if (!goingAway) return;
-    const announces = (effect: ExchangeEffect) =>
-      effect.type === "message" && !this.#connection.isBytes(effect.frame) && matchesFrame(effect.frame, goingAway);
-    if (effects.some(announces)) this.#connection.rotate(connection, endsSession);
+    const goingAway = this.#settings.reconnect.rotate?.on;
+    if (!goingAway && !this.#endsSession) return;
+    for (const effect of effects) {
+      if (effect.type !== "message" || this.#connection.isBytes(effect.frame)) continue;
+      if (this.#endsSession?.(effect.frame)) this.#connection.endSession(connection);
+      if (goingAway && matchesFrame(effect.frame, goingAway)) this.#connection.rotate(connection);
+    }
   }
 
   // The exchange.
