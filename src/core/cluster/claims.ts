@@ -134,6 +134,11 @@ export class Claims<Outcome> {
     return this.#storing > 0;
   }
 
+  /** True until the key has an end that is stored, or that nobody waits for. */
+  has(key: string): boolean {
+    return this.#requests.has(key);
+  }
+
   /** True once the message of a key was sent: nobody who asks for it sends it again. */
   isSent(key: string): boolean {
     const name = this.#requests.get(key)?.phase.name;

@@ -127,7 +127,8 @@ export class KeyedRequests {
   }
 
   #share(key: string, digest: string, body: Body): SharedBody {
-    const present = this.#bodies.get(key);
+    // Of a key that has just ended, some may be told only after this: their body is gone.
+    const present = this.#claims.has(key) ? this.#bodies.get(key) : undefined;
     if (present?.digest === digest) {
       present.askers++;
       return present;

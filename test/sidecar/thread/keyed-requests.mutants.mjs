@@ -19,6 +19,11 @@ export default {
     ["what is removed is sent", "for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);", ""],
     ["a body is kept after it was sent", "    shared.body = undefined;\n", ""],
     ["each that asks for a key keeps a body", "if (present?.digest === digest) {", "if (present === null) {"],
+    [
+      "those that ask for a key that has just ended get a body that is gone",
+      "this.#claims.has(key) ? this.#bodies.get(key) : undefined",
+      "this.#bodies.get(key)",
+    ],
     ["those that ask for what was sent keep a body", "this.#claims.isSent(key) ? undefined : body", "body"],
     ["the body of a key is let go while somebody asks for it", "if (--shared.askers === 0 && this", "if (this"],
     ["a message with another digest takes the body's place", "if (!present) this.#bodies.set", "this.#bodies.set"],

@@ -38,6 +38,8 @@ class Owner {
   readonly held: Promise<void>[] = [];
   readonly released: number[] = [];
   mayWrite = true;
+  /** Called when an asker was told, before the next one is. */
+  onTold: (told: Told) => void = () => {};
 
   private constructor(t: Cleanup, engine: MemoryEngine, term: number, keepMs: number) {
     this.engine = engine;
@@ -57,14 +59,19 @@ class Owner {
         draw: () => --numbers,
         mayWrite: () => this.mayWrite,
         send: (message) => this.sent.push(message),
-        settle: (seq, end, isReplayed) => this.told.push({ seq, end, how: isReplayed ? "replayed" : "settled" }),
-        late: (seq, end) => this.told.push({ seq, end, how: "late" }),
+        settle: (seq, end, isReplayed) => this.#tell({ seq, end, how: isReplayed ? "replayed" : "settled" }),
+        late: (seq, end) => this.#tell({ seq, end, how: "late" }),
         hold: (write) => this.held.push(write),
         onLess: () => {},
       },
       LATE_MAX,
     );
     t.after(async () => this.keyed.end(removed));
+  }
+
+  #tell(told: Told): void {
+    this.told.push(told);
+    this.onTold(told);
   }
 
   static async join(t: Cleanup, server: MemoryServer, term: number, keepMs = FAR_MS): Promise<Owner> {
@@ -247,6 +254,17 @@ test("those that ask for one key have one body, which none has once it was sent"
   await one.given(2);
   assert.equal(one.sent[1]?.body, "another");
   await isLetGo(beside);
+});
+
+test("one that asks again while others are still told of the end of a key has a body of its own", async (t) => {
+  const { one } = await two(t);
+  one.ask(1);
+  one.ask(2);
+  one.onTold = ({ seq }) => seq === 1 && one.ask(3);
+  one.keyed.ended(await one.given(), failure("upstream_down", "no"));
+  assert.deepEqual(codeOf(await one.toldOf(2)), ["upstream_down", "no"]);
+  one.keyed.ended(await one.given(2), reply());
+  assert.deepEqual([one.sent[1]?.body, (await one.toldOf(3)).end], ["body 3", reply()]);
 });
 
 test("a late reply that never comes ends the claim as the timeout", async (t) => {
