@@ -179,12 +179,15 @@ export class KeyedRequests {
     this.#endAllLate();
   }
 
-  /** Stops all timers. A claim that is on its way is given back, and what was sent has no other end than this. */
+  /**
+   * A claim that is on its way is given back, and what was sent has no other end than this. The store is offered all of
+   * it until it takes it, or for as long as any other end.
+   */
   end(failure: Failure): void {
-    this.#alarm.clear();
     for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);
     for (const number of [...this.#sent.keys()]) this.ended(number, failed(failure, undefined));
     this.#endAllLate();
+    if (this.#claims.size === 0) this.#alarm.clear();
   }
 
   #timeOut(number: number, { key, seq }: SentMessage, outcome: Outcome): void {

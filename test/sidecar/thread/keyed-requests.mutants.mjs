@@ -30,8 +30,13 @@ export default {
     ["what was sent stays open after a removal", "this.ended(number, failed(failure, undefined));", "void number;"],
     [
       "the keys of what has timed out stay open after the exit",
-      "    this.#endAllLate();\n  }\n\n  /** Stops",
-      "  }\n\n  /** Stops",
+      "    this.#endAllLate();\n  }\n\n  /**\n   * A claim",
+      "  }\n\n  /**\n   * A claim",
+    ],
+    [
+      "what a removal leaves is offered to the store only once",
+      "if (this.#claims.size === 0) this.#alarm.clear();",
+      "this.#alarm.clear();",
     ],
     [
       "the keys of what has timed out stay open after a removal",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ClaimRecords, type KeyedEnd } from "../../../src/cluster/claim-records.ts";
+import { EngineError } from "../../../src/cluster/engine.ts";
 import { failed } from "../../../src/core/exchange/failures.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import type { ErrorCode, Failure, Sent } from "../../../src/errors.ts";
@@ -429,6 +430,30 @@ test("what an upstream had sent that is removed ends for those that ask the next
   const told = await next.toldOf(2);
   assert.deepEqual([told.how, ...codeOf(told)], ["replayed", "connection_lost", "maybe"]);
   assert.deepEqual([one.told, next.sent], [[], []]);
+});
+
+test("what a removal leaves is offered to a store that misses it until it takes it", async (t) => {
+  const { server, one, next } = await two(t);
+  next.released.push(1);
+  one.ask(1, { key: "sent" });
+  await one.given();
+  one.ask(2, { key: "claimed" });
+  const claim = one.engine.claim.bind(one.engine);
+  // It takes new keys, and misses what follows.
+  one.engine.claim = (made, withinMs) =>
+    made.after === 0 ? claim(made, withinMs) : Promise.reject(new EngineError("missed", { mayBeDone: false }));
+  one.keyed.end(removed);
+  await until(() => one.held.length === 4, { what: "the claim to be given back" });
+  await Promise.all(one.held);
+  assert.equal(one.keyed.isOwing, true);
+  one.engine.claim = claim;
+  await until(() => !one.keyed.isOwing, { what: "the store to take both" });
+  assert.deepEqual([...server.valuesIn("claims").keys()], ["up.sent"]);
+  next.ask(3, { key: "sent" });
+  assert.deepEqual(codeOf(await next.toldOf(3)), ["connection_lost", "maybe"]);
+  next.ask(4, { key: "claimed" });
+  next.keyed.ended(await next.given(), reply());
+  assert.deepEqual((await next.toldOf(4)).end, reply());
 });
 
 test("the exit ends every asker, and what is known goes on to the store", async (t) => {
