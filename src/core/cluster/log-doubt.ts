@@ -1,4 +1,4 @@
-/** The doubt about a log of which a server has less than was read: it is lost, or that server does not know it yet. */
+/** The doubt about a log of which a server has less than was read here or elsewhere: lost, or not known to it yet. */
 
 /** A server that was just elected, or stopped, knows its end late: an election takes up to 9 s, and others catch up. */
 const DOUBT_MS = 15_000;

@@ -105,6 +105,10 @@ export class SharedLog implements MessageWriter {
   #compareTo = 0;
   /** The log has less than we read. */
   readonly #doubt = new LogDoubt();
+  /** The log has less than a reader knows, who may have it from another replica, or from a log that lost it. */
+  readonly #endDoubt = new LogDoubt();
+  /** No server has known of more for so long that a cursor behind the end stands for nothing. */
+  #isEndSure = false;
   /** The digest of the newest entry that was read: the entry itself may be large, and is counted nowhere. */
   #newest: string | undefined;
   #wake: (() => void) | undefined;
@@ -371,7 +375,7 @@ export class SharedLog implements MessageWriter {
     this.#held.delete(seq);
   }
 
-  /** True for a cursor of this epoch that another replica has given out, and that is not known here. */
+  /** True for a cursor of this epoch that is not known here: another replica may have given it out. */
   #isAhead({ journal, after }: ReadCommand): boolean {
     const newest = this.#journals?.newestOf(journal);
     return typeof after !== "string" && after.epoch === newest?.epoch && after.seq > newest.seq;
@@ -383,7 +387,7 @@ export class SharedLog implements MessageWriter {
     for (const [seq, { command, needs }] of this.#held) {
       if (this.#readUpTo < needs || !this.#journals?.newestOf(command.journal)) continue;
       // A leader that was stopped, and others replaced meanwhile, names an end of the log that it no longer has.
-      if (this.#isAhead(command)) continue;
+      if (!this.#isEndSure && this.#isAhead(command)) continue;
       this.#held.delete(seq);
       this.#env.read(command);
     }
@@ -410,6 +414,7 @@ export class SharedLog implements MessageWriter {
         this.#onFailed(error);
         this.#compareAt = 0;
         this.#doubt.failed(this.#env.now());
+        this.#endDoubt.failed(this.#env.now());
         return RETRY_MS;
       });
       if (pauseMs > 0 && (!this.#hasGrown || pauseMs === RETRY_MS)) await this.#pause(pauseMs);
@@ -488,10 +493,18 @@ export class SharedLog implements MessageWriter {
       return false;
     }
     this.#compared = comparison;
-    this.#compareTo = first > last ? 0 : last;
+    this.#checkEnd(first > last ? 0 : last);
     if (this.#fold.found(life, isKept ? Math.max(last, this.#fold.position) : 0)) this.#onOther();
     else this.#known = Math.max(this.#known, this.#compareTo);
     return true;
+  }
+
+  /** The log was found to end here, which is in doubt for a while if there are readers ahead of it. */
+  #checkEnd(end: number): void {
+    if (end !== this.#compareTo) this.#endDoubt.end();
+    this.#compareTo = end;
+    const isAhead = [...this.#held.values()].some(({ command }) => this.#isAhead(command));
+    this.#isEndSure = isAhead && this.#endDoubt.lasts(this.#env.now());
   }
 
   /** @returns true if the log has what was read of it, undefined as long as that may turn out */

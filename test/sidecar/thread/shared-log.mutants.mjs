@@ -10,7 +10,13 @@ export default {
     ],
     ["the log is read one entry after the other", "length: 1 + beside", "length: 1"],
     ["a log that lacks its end is lost at once", "&& !this.#doubt.lasts(this.#env.now())", "&& false"],
-    ["a cursor that a server does not know yet is refused", "if (this.#isAhead(command)) continue;", ""],
+    ["a cursor that a server does not know yet is refused", "!this.#isEndSure && this.#isAhead(command)", "false"],
+    [
+      "a cursor that no server knows is held for ever",
+      "!this.#isEndSure && this.#isAhead(command)",
+      "this.#isAhead(command)",
+    ],
+    ["a log that grows stays in doubt", "if (end !== this.#compareTo) this.#endDoubt.end();", ""],
     ["a reader that is ahead has the log compared all the time", "const AHEAD_MS = 200;", "const AHEAD_MS = 0;"],
     [
       "a reader that is ahead waits for the next comparison",

@@ -19,6 +19,8 @@ class Replica {
   readonly engine: MemoryEngine;
   readonly tally: Tally = tallyIn(tallyCells());
   readonly reports: string[] = [];
+  /** How far its clock is ahead, in milliseconds. */
+  aheadMs = 0;
   readonly #pages = new Map<number, (message: FromThread) => void>();
   #seq = 0;
 
@@ -27,7 +29,7 @@ class Replica {
     const settle = (message: FromThread) => "seq" in message && this.#pages.get(message.seq)?.(message);
     this.journals = new Journals("default", settings.messages, settle);
     this.log = new SharedLog("default", settings, this.engine, {
-      now: () => performance.now(),
+      now: () => performance.now() + this.aheadMs,
       work: (work, argument) => work(argument),
       tally: this.tally,
       readPlaces: new ReadPlaces(),
@@ -59,7 +61,13 @@ class Replica {
     for (const text of texts) this.log.append(MAIN_JOURNAL, text, "text");
   }
 
-  async read(after: Start = "earliest"): Promise<readonly JournalEntry[]> {
+  async read(after?: Start): Promise<readonly JournalEntry[]> {
+    const message = await this.ask(after);
+    assert.ok(message.type === "page" && typeof message.page !== "string", JSON.stringify(message));
+    return message.page.entries;
+  }
+
+  async ask(after: Start = "earliest"): Promise<FromThread> {
     const seq = ++this.#seq;
     const command: ReadCommand = {
       type: "read",
@@ -71,12 +79,10 @@ class Replica {
       where: [],
       wait: false,
     };
-    const message = await new Promise<FromThread>((resolve) => {
+    return await new Promise<FromThread>((resolve) => {
       this.#pages.set(seq, resolve);
       this.log.read(command);
     });
-    assert.ok(message.type === "page" && typeof message.page !== "string", JSON.stringify(message));
-    return message.page.entries;
   }
 
   /** Waits until the newest entry is this text. */
@@ -266,6 +272,47 @@ test("a reader that is ahead of what a server says is the end waits for it", asy
   assert.deepEqual(await page, []);
   assert.deepEqual(textsOf(await two.read({ ...ahead, seq: ahead.seq - 1 })), ["b"]);
   assert.ok(performance.now() - began > 300, `${compared} comparisons`);
+});
+
+/** Lets each comparison of a replica take two seconds of its clock. @returns how many there were since */
+function hasten(replica: Replica): () => number {
+  const openLog = replica.engine.openLog.bind(replica.engine);
+  let compared = 0;
+  replica.engine.openLog = (...args) => {
+    compared++;
+    replica.aheadMs += 2_000;
+    return openLog(...args);
+  };
+  return () => compared;
+}
+
+test("a reader that is ahead of a log for good is told so, also if the log grows meanwhile", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  const epoch = one.journals.epochOf(MAIN_JOURNAL) as string;
+  const two = await Replica.join(t, server);
+  await two.has("a");
+  const compared = hasten(two);
+  const pageOf = (message: FromThread) => (message.type === "page" ? message.page : message.type);
+  const ahead = two.ask({ epoch, seq: 9 });
+  await until(() => compared() >= 3, { what: "comparisons" });
+  const grown = compared();
+  one.say("b");
+  assert.equal(pageOf(await ahead), "ahead");
+  assert.ok(compared() - grown >= 9, `${compared() - grown} comparisons since it grew`);
+  const again = compared();
+  assert.equal(pageOf(await two.ask({ epoch, seq: 8 })), "ahead");
+  assert.ok(compared() - again <= 2, "it is known that nothing follows");
+  one.say("c");
+  await two.has("c");
+  const late = two.ask({ epoch, seq: 4 });
+  const waiting = compared();
+  await until(() => compared() >= waiting + 2, { what: "comparisons for a reader of the log that has grown" });
+  one.say("d");
+  assert.deepEqual(pageOf(await late), { epoch, entries: [], next: 4, end: true, gone: false });
 });
 
 test("a log that lost its newest entry and has got another since goes on under another epoch", async (t) => {
