@@ -165,6 +165,9 @@ export function logLimits(messages: { readonly bytes: number }): LogLimits {
   return { bytes: Math.ceil(1.25 * messages.bytes) };
 }
 
+/** The life of a log whose servers cannot tell it from one that was made anew. */
+export const UNKNOWN_LIFE = "unknown";
+
 export interface LogState {
   /** Differs once the log was made anew, and seldom before all servers agree on one that was just made. */
   readonly life: string;

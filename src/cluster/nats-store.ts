@@ -13,6 +13,7 @@ import {
   type LogState,
   Mistake,
   type Stored,
+  UNKNOWN_LIFE,
 } from "./engine.ts";
 import { KeyRoom } from "./key-room.ts";
 import { type MessageHeaders, type NatsLink, Refused, readApi } from "./nats-link.ts";
@@ -215,7 +216,7 @@ export class NatsStore {
   /** The life of a stream without metadata, which servers before 2.10 do not keep. */
   #lifeOf(created: string): string {
     // Each server of a cluster says another time, and a new leader so another one than the former.
-    return this.#link.info?.cluster === undefined ? Date.parse(created).toString(36) : "unknown";
+    return this.#link.info?.cluster === undefined ? Date.parse(created).toString(36) : UNKNOWN_LIFE;
   }
 
   #checkServer(): void {

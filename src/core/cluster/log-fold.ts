@@ -91,11 +91,6 @@ export class LogFold {
     return this.#life;
   }
 
-  /** True if the log has less than was read of it: lost, or not yet known to the server that answers. */
-  hasLess(life: string, last: number): boolean {
-    return this.#life === life && last < this.#position;
-  }
-
   take(seq: number, batch: LogBatch): readonly FoldEffect[] {
     if (seq <= this.#position) return [];
     const isNext = seq === this.#position + 1;

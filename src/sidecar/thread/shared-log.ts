@@ -1,7 +1,7 @@
 /** The log of an upstream that replicas share: its owner appends to it, and each replica makes its journals of it. */
 
 import { createHash } from "node:crypto";
-import { type Engine, EngineError, logLimits, Mistake } from "../../cluster/engine.ts";
+import { type Engine, EngineError, type LogState, logLimits, Mistake, UNKNOWN_LIFE } from "../../cluster/engine.ts";
 import { decodeBatch, encodeBatch } from "../../cluster/log-entries.ts";
 import type { UpstreamSettings } from "../../config/schema.ts";
 import type { LogBatch } from "../../core/cluster/log-batch.ts";
@@ -485,13 +485,14 @@ export class SharedLog implements MessageWriter {
   async #compareNow(): Promise<boolean> {
     this.#compareAt = this.#env.now() + COMPARE_MS;
     const comparison = ++this.#comparisons;
-    const { life, first, last } = await this.#engine.openLog(this.#name, logLimits(this.#settings.messages), WITHIN_MS);
-    const isKept = await this.#isKept(life, last);
+    const state = await this.#engine.openLog(this.#name, logLimits(this.#settings.messages), WITHIN_MS);
+    const isKept = await this.#isKept(state);
     if (this.#hasEnded) return true;
     if (isKept === undefined) {
       this.#compareAt = 0;
       return false;
     }
+    const { life, first, last } = state;
     this.#compared = comparison;
     this.#checkEnd(first > last ? 0 : last);
     if (this.#fold.found(life, isKept ? Math.max(last, this.#fold.position) : 0)) this.#onOther();
@@ -508,18 +509,17 @@ export class SharedLog implements MessageWriter {
   }
 
   /** @returns true if the log has what was read of it, undefined as long as that may turn out */
-  async #isKept(life: string, last: number): Promise<boolean | undefined> {
-    if (this.#fold.life !== undefined && life !== this.#fold.life) {
-      this.#doubt.end();
-      // Two members that make it at the same time may each see a life of their own at first.
-      if ((await this.#hasNewest(true)) !== true) return false;
-      this.#fold.adopt(life);
-    }
-    const hasLess = this.#fold.hasLess(life, last);
-    if (!hasLess && !this.#doubt.isOpen) return true;
+  async #isKept({ life, last }: LogState): Promise<boolean | undefined> {
+    const { position } = this.#fold;
+    // Two members that make it at the same time may each see a life of their own at first.
+    const isOther = this.#fold.life !== undefined && life !== this.#fold.life;
+    const hasLess = isOther || last < position;
+    if (!hasLess && life !== UNKNOWN_LIFE && !this.#doubt.isOpen) return true;
     const isKept = await this.#hasNewest(hasLess);
-    if (isKept === undefined && !this.#doubt.lasts(this.#env.now())) return undefined;
+    const isLost = isOther && last < position;
+    if (isKept === undefined && !isLost && !this.#doubt.lasts(this.#env.now())) return undefined;
     this.#doubt.end();
+    if (isKept && isOther) this.#fold.adopt(life);
     return isKept === true;
   }
 

@@ -1,7 +1,7 @@
 /** Tests of the log that replicas share, over a message server in memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EngineError, Mistake } from "../../../src/cluster/engine.ts";
+import { EngineError, Mistake, UNKNOWN_LIFE } from "../../../src/cluster/engine.ts";
 import type { UpstreamSettings } from "../../../src/config/schema.ts";
 import { upstreamSchema } from "../../../src/config/upstream-settings.ts";
 import { ReadPlaces } from "../../../src/core/cluster/read-places.ts";
@@ -232,17 +232,39 @@ test("a log whose life is another one is the same if it has what was read of it"
   one.say("a");
   await one.has("a");
   const epoch = one.journals.epochOf(MAIN_JOURNAL);
-  const openLog = one.engine.openLog.bind(one.engine);
-  let compared = 0;
-  one.engine.openLog = async (...args) => {
-    compared++;
-    return { ...(await openLog(...args)), life: "another" };
-  };
+  const { openLog, next } = one.engine;
+  let lacks = 0;
+  one.engine.openLog = async (...args) => ({ ...(await openLog.apply(one.engine, args)), life: "another" });
+  // The server that is asked lags behind the one that leads.
+  one.engine.next = async (...args) => (lacks++ < 3 ? undefined : next.apply(one.engine, args));
   void one.read({ epoch: "of another log", seq: 1 }).catch(() => {});
-  await until(() => compared >= 1, { what: "a comparison" });
+  await until(() => lacks > 3, { what: "comparisons" });
   one.say("b");
   assert.deepEqual(textsOf(await one.has("b")), ["a", "b"]);
   assert.equal(one.journals.epochOf(MAIN_JOURNAL), epoch);
+});
+
+test("a log of unknown life is compared by what was read of it", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server, undefined, (engine) => {
+    const { openLog } = engine;
+    engine.openLog = async (...args) => ({ ...(await openLog.apply(engine, args)), life: UNKNOWN_LIFE });
+  });
+  one.log.own(1);
+  one.say("a");
+  await one.has("a");
+  const epoch = one.journals.epochOf(MAIN_JOURNAL);
+  // It was made anew, and has grown: another entry is where the newest one was.
+  const next = one.engine.next.bind(one.engine);
+  one.engine.next = async (...args) => {
+    const entry = await next(...args);
+    if (entry) one.engine.next = next;
+    return entry && { ...entry, entry: entry.entry.toReversed() };
+  };
+  void one.read({ epoch: "of another log", seq: 1 }).catch(() => {});
+  await until(() => one.engine.next === next, { what: "a comparison" });
+  one.say("b");
+  await until(() => one.journals.epochOf(MAIN_JOURNAL) !== epoch, { what: "another epoch" });
 });
 
 test("a reader that is ahead of what a server says is the end waits for it", async (t) => {
