@@ -106,8 +106,8 @@ export class NatsStore {
     const claimAfter = (revision: number) =>
       this.#put(bucket, key, stored, until, { ...deletes, "Nats-Expected-Last-Subject-Sequence": String(revision) });
     if (after !== 0) return claimAfter(after);
-    const isFull = bucket === "claims" && !(await this.#takeRoom(until));
-    const revision = isFull ? "full" : await this.#create(claimAfter(after));
+    const create = () => claimAfter(0);
+    const revision = await (bucket === "claims" ? this.#createWithRoom(create, until) : create());
     if (typeof revision === "number") return revision;
     // A key that was deleted, or whose parts are forgotten, has a revision, and no value.
     const found = await this.#read(bucket, key, until - performance.now());
@@ -115,15 +115,22 @@ export class NatsStore {
     return found.value === undefined ? claimAfter(found.revision) : "lost";
   }
 
-  /** @returns false if `claims` has as many keys as it may */
-  async #takeRoom(until: number): Promise<boolean> {
+  /** Makes a key unless `claims` has as many as it may. */
+  async #createWithRoom(create: () => Promise<Claimed>, until: number): Promise<Claimed> {
     while (!this.#room.take(performance.now())) {
       this.#counting ??= this.#countKeys(until).finally(() => {
         this.#counting = undefined;
       });
-      if (!(await this.#counting)) return false;
+      if (!(await this.#counting)) return "full";
     }
-    return true;
+    // In the same step as the place was taken: a count that begins now must know of it.
+    const creating = create();
+    this.#creating.add(creating);
+    try {
+      return await creating;
+    } finally {
+      this.#creating.delete(creating);
+    }
   }
 
   async #countKeys(until: number): Promise<boolean> {
@@ -135,15 +142,6 @@ export class NatsStore {
       // They may have been counted twice.
       if (hasRoom || unseen.length === 0) return hasRoom;
       await Promise.allSettled(unseen);
-    }
-  }
-
-  async #create(claim: Promise<Claimed>): Promise<Claimed> {
-    this.#creating.add(claim);
-    try {
-      return await claim;
-    } finally {
-      this.#creating.delete(claim);
     }
   }
 

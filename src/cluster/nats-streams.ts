@@ -6,6 +6,9 @@ export const BUCKETS: readonly Bucket[] = ["owner", "claims", "kept", "meta"];
 /** Ids of entries are remembered for it. */
 const DUPLICATES_NS = 120e9;
 
+/** Twice a small number of keys is no more than the members of a large cluster may make at the same moment. */
+const CLAIMS_SPARE = 1_000;
+
 /** The part of a stream's configuration that matters here, in the words of NATS. */
 export interface StreamConfig {
   readonly name: string;
@@ -76,7 +79,7 @@ function boundsOf(
   { claimsMs, claimsMax, keptMs, keptBytes }: Bounds,
   bucket: Bucket,
 ): Pick<StreamConfig, "max_age" | "max_msgs" | "max_bytes"> {
-  if (bucket === "claims") return { max_age: claimsMs * 1e6, max_msgs: 2 * claimsMax };
+  if (bucket === "claims") return { max_age: claimsMs * 1e6, max_msgs: 2 * claimsMax + CLAIMS_SPARE };
   return bucket === "kept" ? { max_age: keptMs * 1e6, max_bytes: keptBytes } : {};
 }
 

@@ -6,6 +6,8 @@ import { type Engine, EngineError, type EngineSettings } from "../../src/cluster
 import { bounded, type Cleanup, until } from "../support/until.ts";
 
 const WITHIN_MS = 2_000;
+/** The time for the first contact with servers that were there before. */
+const CONNECT_MS = 10_000;
 export const MESSAGE_BYTES = 8 * 1024 * 1024;
 export const CLAIMS_MAX = 20;
 
@@ -30,13 +32,13 @@ export function settingsOf(servers: readonly string[], member: string): EngineSe
 }
 
 /** Connects an engine, which ends with the test. */
-export async function connected(engine: Engine, t: Cleanup): Promise<Member> {
+export async function connected(engine: Engine, t: Cleanup, within = CONNECT_MS): Promise<Member> {
   const contacts: boolean[] = [];
   const faults: Error[] = [];
   t.after(() => engine.end(0));
   await bounded(
     engine.connect({ contact: (isThere) => contacts.push(isThere), fault: (error) => faults.push(error) }),
-    { what: () => `the first contact: ${faults}` },
+    { within, what: () => `the first contact: ${faults}` },
   );
   return { engine, contacts, faults };
 }
@@ -269,10 +271,12 @@ export function expectEngine(
       const { one, other } = await two(t);
       const claim = ({ engine }: Member, key: string, after: number) =>
         engine.claim({ bucket: "claims", key, value: bytes(key.repeat(after === 0 ? 1 : 9)), after }, WITHIN_MS);
-      const keys = Array.from({ length: CLAIMS_MAX }, (_, index) => `up-1.k${index}`);
+      const keys = Array.from({ length: 2 * CLAIMS_MAX }, (_, index) => `up-1.k${index}`);
       const revisions = await Promise.all(keys.map((key) => claim(one, key, 0)));
-      assert.ok(
-        revisions.every((revision) => typeof revision === "number"),
+      const areMade = revisions.map((revision) => typeof revision === "number");
+      assert.deepEqual(
+        areMade,
+        keys.map((_, index) => index < CLAIMS_MAX),
         `${revisions}`,
       );
       assert.equal(await claim(other, "up-1.more", 0), "full");
