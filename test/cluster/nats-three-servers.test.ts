@@ -43,10 +43,8 @@ function memberOf(servers: readonly JetStream[], member: string) {
 }
 
 /** The same as `connected`, with the time that three servers take to find each other on a busy machine. */
-async function joined(engine: Engine, t: Cleanup): Promise<Member> {
-  t.after(() => engine.end(0));
-  await bounded(engine.connect({ contact() {}, fault() {} }), { within: 2 * WITHIN_MS, what: "the first contact" });
-  return { engine, contacts: [], faults: [] };
+function joined(engine: Engine, t: Cleanup): Promise<Member> {
+  return connected(engine, t, 2 * WITHIN_MS);
 }
 
 /** Finds the leader of a stream, by its index. */
@@ -66,7 +64,7 @@ async function leaderOf(server: JetStream, stream: string): Promise<number> {
 test("of many claims at three servers, one is won", skip, async (t) => {
   const servers = await startThree(t);
   const members = await Promise.all(
-    [0, 1, 2, 0, 1, 2].map((at, index) => connected(memberOf(servers.slice(at, at + 1), `m${index}`), t)),
+    [0, 1, 2, 0, 1, 2].map((at, index) => joined(memberOf(servers.slice(at, at + 1), `m${index}`), t)),
   );
   for (let after = 0, round = 0; round < 200; round++) {
     const claims = members.map(({ engine }, index) =>
@@ -94,7 +92,7 @@ test("a bucket that has as many keys as it may takes new values of them", skip, 
 for (const fault of ["killed", "stopped"] as const) {
   test(`a leader that is ${fault} costs the others no contact, and no log an entry`, skip, async (t) => {
     const servers = await startThree(t);
-    const first = await connected(memberOf(servers, "first"), t);
+    const first = await joined(memberOf(servers, "first"), t);
     await first.engine.openLog("log", LIMITS, WITHIN_MS);
     await first.engine.keep("meta", "k", bytes("1"), WITHIN_MS);
     const at = await leaderOf(servers[0] as JetStream, logStream(settingsOf([], ""), "log"));
@@ -102,9 +100,9 @@ for (const fault of ["killed", "stopped"] as const) {
     const leader = servers[at] as JetStream;
     const others = servers.filter((server) => server !== leader);
 
-    const hit = await connected(memberOf([leader, ...others], "hit"), t);
-    const one = await connected(memberOf(others.slice(0, 1), "one"), t);
-    const other = await connected(memberOf(others.slice(1), "other"), t);
+    const hit = await joined(memberOf([leader, ...others], "hit"), t);
+    const one = await joined(memberOf(others.slice(0, 1), "one"), t);
+    const other = await joined(memberOf(others.slice(1), "other"), t);
     const heard: number[] = [];
     other.engine.onBeat((beat) => text(beat) === "one" && heard.push(performance.now()));
     other.engine.answer("a", (request, send) => {
