@@ -5,6 +5,9 @@ import { type Product, startProduct } from "../support/product.ts";
 import { type Cleanup, until } from "../support/until.ts";
 import { startCentral } from "./ocpp-central.ts";
 
+/** On Deno, ocpp-rpc now and then loses the first frame after an upgrade: each time the greeting fails after 5 s. */
+const TRIES_MS = 25_000;
+
 const login = (password: string) => ({ authorization: `Basic ${btoa(`CP1:${password}`)}` });
 
 function settings(port: number, version: string, password = "right"): object {
@@ -46,7 +49,7 @@ async function started(t: Cleanup, upstreams: (port: number) => object) {
 
 test("a station registers, beats, calls and is called, in OCPP 1.6 and through a restart", async (t) => {
   const { product, central, restart } = await started(t, (port) => ({ default: settings(port, "1.6") }));
-  await product.ready();
+  await product.ready(TRIES_MS);
   const authorize = async (idTag: string) => {
     // Shorter than the wait for the next connection, which it would use up.
     const response = await post(product, "/v1/upstreams/default/request?timeout=1s", [
@@ -73,13 +76,12 @@ test("a station registers, beats, calls and is called, in OCPP 1.6 and through a
 
   await until(() => central().beats() > 0, { what: "a heartbeat at the interval of the registration" });
   await restart();
-  // On Deno, ocpp-rpc now and then loses the first frame after an upgrade: each time the greeting fails after 5 s.
-  await until(async () => (await authorize("me"))[0] === 3, { what: "the next connection", within: 25_000 });
+  await until(async () => (await authorize("me"))[0] === 3, { what: "the next connection", within: TRIES_MS });
 });
 
 test("a call is refused by CALLERROR both ways, in OCPP 2.0.1", async (t) => {
   const { product, central } = await started(t, (port) => ({ default: settings(port, "2.0.1") }));
-  await product.ready();
+  await product.ready(TRIES_MS);
   const transfer = await product.request([2, 7, "DataTransfer", { vendorId: "v" }]);
   assert.deepEqual(((await transfer.json()) as unknown[]).slice(0, 4), [4, 7, "InternalError", "out of order"]);
 
