@@ -20,7 +20,6 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/alarm.ts",
   "sidecar/patient-timer.ts",
   "sidecar/event-loop-lag.ts",
-  "sidecar/hidden-message.ts",
   "sidecar/instance-name.ts",
   "sidecar/line-slips.ts",
   "sidecar/new-epoch.ts",
@@ -167,7 +166,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     },
     {
       from: ["runtime/"],
-      to: ["runtime/", "sidecar/hidden-message.ts", "sidecar/thread/worker.ts", "net/"],
+      to: ["runtime/", "core/util/hidden-message.ts", "sidecar/thread/worker.ts", "net/"],
       types: ["core/connection/address-race.ts"],
     },
     { from: ["demo/"], to: ["demo/"] },

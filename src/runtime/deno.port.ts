@@ -1,7 +1,7 @@
 /** The port between the host and the sidecar's thread on Deno. */
 
 import type { MessagePort, Transferable } from "node:worker_threads";
-import { type HiddenMessage, hidden, shown } from "../sidecar/hidden-message.ts";
+import { type HiddenMessage, hidden, shown } from "../core/util/hidden-message.ts";
 import type { ThreadPort } from "./runtime.ts";
 
 /** Hides what is posted. What brings a port goes as it is. */

@@ -4,12 +4,12 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { HOLD_MS } from "../../core/exchange/send-queue.ts";
 import type { Page, Start } from "../../core/messages/journal.ts";
 import type { Outcome, RequestKind } from "../../core/outcome.ts";
+import { type HiddenMessage, hidden, shown } from "../../core/util/hidden-message.ts";
 import type { Failure } from "../../errors.ts";
 import type { Rule } from "../../protocols/condition.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { MessageBatch } from "../batching.ts";
 import type { FromThread, NoPage, ToThread } from "../contract.ts";
-import { type HiddenMessage, hidden, shown } from "../hidden-message.ts";
 import {
   BeatWatch,
   end,

@@ -1,9 +1,9 @@
 /** The thread's ends of all lines: requests of blocking callers come in here, and their outcomes go out. */
 
 import type { MessagePort } from "node:worker_threads";
+import { type HiddenMessage, hidden, shown } from "../../core/util/hidden-message.ts";
 import { type MessageBatch, Outbox } from "../batching.ts";
 import type { FromThread, ToThread } from "../contract.ts";
-import { type HiddenMessage, hidden, shown } from "../hidden-message.ts";
 import { BEAT_MS, end, lineOf, ring, Word } from "../line.ts";
 import { LineSlips } from "../line-slips.ts";
 import { packFromThread, packToThread, type RowToThread, type Transferred } from "../message-codec.ts";
