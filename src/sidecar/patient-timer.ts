@@ -10,7 +10,6 @@ export const CATCH_UP_MS = 50;
 export class PatientTimer {
   readonly #ring: () => void;
   #timer: NodeJS.Timeout;
-  #isHolding = true;
 
   constructor(ring: () => void, ms: number) {
     this.#ring = ring;
@@ -22,8 +21,9 @@ export class PatientTimer {
   }
 
   #catchUp(): void {
+    const isHolding = this.#timer.hasRef();
     this.#timer = setTimeout(this.#ring, CATCH_UP_MS);
-    if (!this.#isHolding) this.#timer.unref();
+    if (!isHolding) this.#timer.unref();
   }
 
   clear(): void {
@@ -32,13 +32,11 @@ export class PatientTimer {
 
   /** Lets the program end before it rings. */
   unref(): void {
-    this.#isHolding = false;
     this.#timer.unref();
   }
 
   /** Holds the program until it has rung, after `unref`. */
   ref(): void {
-    this.#isHolding = true;
     this.#timer.ref();
   }
 }

@@ -4,10 +4,13 @@ import pTimeout from "p-timeout";
 import type { ShutdownBounds } from "../../config/schema.ts";
 import type { CloseCounts } from "../contract.ts";
 import type { ExitReport, StepName, StepOutcome, StepReport } from "../exit-report.ts";
-import { type SidecarThread, THREAD_GRACE_MS } from "./supervised-thread.ts";
+import type { SidecarThread } from "./supervised-thread.ts";
 import type { UpstreamClient } from "./upstream-client.ts";
 
 export type { ExitReport } from "../exit-report.ts";
+
+/** How long the thread may take to report that the bound of its close has passed, in milliseconds. */
+const THREAD_GRACE_MS = 50;
 
 /** The HTTP side's part in the exit; every method does nothing if the sidecar is used as a library. */
 export interface HttpSide {

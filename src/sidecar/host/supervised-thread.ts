@@ -19,7 +19,7 @@ export interface RawThread {
   /** The number of the upstream that it works for, or 0; readable even when the thread is gone. */
   readonly mark: Int32Array;
   /** `last`: what it posted before its end, and the port did not deliver. */
-  readonly ended: Promise<{ readonly error: string | undefined; readonly last?: readonly unknown[] }>;
+  readonly ended: Promise<{ readonly error: string | undefined; readonly last: readonly unknown[] }>;
   terminate(): void;
 }
 
@@ -46,9 +46,6 @@ export interface ThreadClient {
 
 /** Moves these upstreams to another thread of their own, since one of them kills the thread that they are on. */
 export type Separate = (from: SidecarThread, upstreams: readonly string[]) => void;
-
-/** How long the thread may take to report that a bound of its own has passed, in milliseconds. */
-export const THREAD_GRACE_MS = 50;
 
 /** Five crashes within half a minute are no accident: another restart would only heat the machine. */
 const CRASHES_MAX = 5;
@@ -252,7 +249,7 @@ export class SidecarThread {
       running.missed = 0;
       this.#receive(running, batch, () => this.#onReady(running));
     });
-    thread.ended.then(({ error, last = [] }) => {
+    thread.ended.then(({ error, last }) => {
       // It listens no more, though it may have said so: nothing must be posted to it.
       for (const batch of last) this.#receive(running, batch as MessageBatch<RowFromThread>, () => {});
       this.#onEnded(running, error);

@@ -16,7 +16,7 @@ function starting() {
   const received: ToThread[] = [];
   const numbers = new UpstreamNumbers();
   let listener = (_: MessageBatch<RowFromThread>): void => {};
-  const end = deferred<{ readonly error: string | undefined }>();
+  const end = deferred<{ readonly error: string | undefined; readonly last: readonly unknown[] }>();
   const raw: RawThread = {
     port: {
       on: (_, given) => {
