@@ -174,7 +174,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     // The messages between members hold requests, outcomes and terms as the core has them, and records have cursors.
     {
       from: ["cluster/"],
-      to: ["cluster/", "core/outcome.ts", "core/messages/journal.ts"],
+      to: ["cluster/", "version.ts", "core/outcome.ts", "core/messages/journal.ts"],
       types: ["core/", "protocols/protocol.ts", "errors.ts", "config/schema.ts"],
     },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },
@@ -208,7 +208,7 @@ const LAZY: readonly Place[] = ["protocols/pattern.ts", "http/metrics/metrics-te
 /** The one client of WebSockets, and the servers that stand in for upstreams. */
 const KNOW_WS: readonly Place[] = ["sidecar/thread/socket.ts", "demo/demo-upstream.ts", "recording/mock-server.ts"];
 
-const KNOW_NATS: readonly Place[] = ["cluster/nats-dial.ts", "cluster/nats-link.ts"];
+const KNOW_NATS: readonly Place[] = ["cluster/nats-dial.ts", "cluster/nats-link.ts", "cluster/nats-socket.ts"];
 
 /** The commands besides `serve`, which must not delay its start. */
 const COMMANDS: Place = "commands/";
@@ -433,7 +433,7 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
-    name: "only the connection to NATS, and what dials it, know its client",
+    name: "only the connection to NATS, its socket, and what dials it, know its client",
     breaks: (tree) => importersOf(tree, ["@nats-io/transport-node"], (path) => KNOW_NATS.includes(path)),
     broken: [
       [

@@ -1,13 +1,14 @@
 /** The dialling of one NATS server: options, credentials, and the mistakes that trying again does not mend. */
-import { isIP } from "node:net";
 import {
   type ConnectionOptions,
-  connect,
   credsAuthenticator,
   type NatsConnection,
+  NatsConnectionImpl,
   nkeyAuthenticator,
+  setTransportFactory,
 } from "@nats-io/transport-node";
 import { type EngineSettings, Mistake } from "./engine.ts";
+import { NatsSocket } from "./nats-socket.ts";
 
 /** A server that is there answers well within it; one that is stopped takes the connection and is silent. */
 export const DIAL_TIMEOUT_MS = 2_000;
@@ -19,8 +20,10 @@ const encoder = new TextEncoder();
 
 /** @throws Mistake, or an Error that names the server */
 export async function dial(server: string, settings: EngineSettings): Promise<NatsConnection> {
+  // The factory is one for the program: here it is a sidecar's thread, or a command, which have no other connections.
+  setTransportFactory({ factory: () => new NatsSocket() });
   try {
-    return await connect(dialOptions(server, settings));
+    return await NatsConnectionImpl.connect(dialOptions(server, settings));
   } catch (error) {
     const text = `NATS at ${new URL(server).host}: ${textOf(error)}`;
     throw mistakeOf(error, text) ?? new Error(text);
@@ -28,6 +31,7 @@ export async function dial(server: string, settings: EngineSettings): Promise<Na
 }
 
 export function textOf(error: unknown): string {
+  if ((error as { readonly code?: string } | undefined)?.code === "ECONNREFUSED") return "connection refused";
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
@@ -35,7 +39,6 @@ function dialOptions(server: string, { credentials, ca, member }: EngineSettings
   const url = new URL(server);
   const isTls = url.protocol === "tls:" || ca !== undefined;
   const [user, pass] = [url.username, url.password].map(decodeURIComponent);
-  const host = url.hostname.replace(/^\[|\]$/g, "");
   return {
     servers: url.host,
     name: `sidesocket ${member}`,
@@ -47,16 +50,11 @@ function dialOptions(server: string, { credentials, ca, member }: EngineSettings
     noAsyncTraces: true,
     // By its name, not by an address: Deno's permissions and the certificate are for the name.
     resolve: false,
-    ...(isTls && { tls: tlsOptions(host, ca) }),
+    ...(isTls && { tls: ca === undefined ? {} : { ca } }),
     ...(user && !pass && { token: user }),
     ...(user && pass && { user, pass }),
     ...(credentials && { authenticator: authenticatorOf(credentials) }),
   };
-}
-
-/** The library leaves out the name, without which Node takes the server for `localhost`. */
-function tlsOptions(host: string, ca: string | undefined): NonNullable<ConnectionOptions["tls"]> {
-  return { ...(isIP(host) === 0 ? { servername: host } : { host }), ...(ca !== undefined && { ca }) };
 }
 
 /** Tries the credentials, since the library would wait for a server's answer to those that it cannot read. */

@@ -443,7 +443,6 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** A turn at least, even without time: the library must not close a socket in the turn in which it writes to it. */
 function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
   const message = new EngineError("NATS did not answer in time", { mayBeDone: true });
   return pTimeout(promise, { milliseconds: Math.max(1, ms), message });
