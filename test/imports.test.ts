@@ -174,7 +174,7 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     // The messages between members hold requests, outcomes and terms as the core has them, and records have cursors.
     {
       from: ["cluster/"],
-      to: ["cluster/", "version.ts", "core/outcome.ts", "core/messages/journal.ts"],
+      to: ["cluster/", "version.ts", "core/outcome.ts", "core/messages/journal.ts", "core/util/transient.ts"],
       types: ["core/", "protocols/protocol.ts", "errors.ts", "config/schema.ts"],
     },
     { from: ["probe/"], to: ["probe/", "protocols/presets.ts"] },

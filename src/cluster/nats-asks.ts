@@ -1,4 +1,6 @@
 /** Requests to addresses and their answers, in chunks, over the bus of NATS. */
+
+import { TransientMap } from "../core/util/transient.ts";
 import { type Chunk, ChunkReader, ChunkWriter, type Kind, readChunk } from "./chunks.ts";
 import { type AskEvents, EngineError, type OpenAsk, type TakeRequest } from "./engine.ts";
 import { isNobody, type NatsLink } from "./nats-link.ts";
@@ -79,7 +81,7 @@ export class NatsAsks {
   }
 
   answer(address: string, take: TakeRequest): () => void {
-    const exchanges = new Map<string, OpenAnswer>();
+    const exchanges = new TransientMap<string, OpenAnswer>();
     let isTaking = true;
     const unsubscribe = this.#link.subscribe(requestSubject(this.#limits.cluster, address), ({ reply = "", data }) => {
       const chunk = readChunk(data);
@@ -193,7 +195,7 @@ export class NatsAsks {
 interface TakenAddress {
   readonly take: TakeRequest;
   /** Open ones by their reply subject. */
-  readonly exchanges: Map<string, OpenAnswer>;
+  readonly exchanges: TransientMap<string, OpenAnswer>;
   settle(): void;
 }
 

@@ -13,6 +13,7 @@ import {
   type Subscription,
 } from "@nats-io/transport-node";
 import pTimeout from "p-timeout";
+import { TransientMap } from "../core/util/transient.ts";
 import { EngineError, type EngineSettings, Mistake } from "./engine.ts";
 import { DIAL_TIMEOUT_MS, dial, textOf } from "./nats-dial.ts";
 
@@ -93,7 +94,7 @@ export class NatsLink {
   readonly #events: LinkEvents;
   readonly #inbox: string;
   readonly #listeners = new Set<BusListener>();
-  readonly #waiting = new Map<number, InboxEntry>();
+  readonly #waiting = new TransientMap<number, InboxEntry>();
   #number = 0;
   #connection: NatsConnection | undefined;
   #isEnded = false;

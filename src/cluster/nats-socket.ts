@@ -98,7 +98,7 @@ export class NatsSocket implements Transport {
 
   async #encrypt(plain: Socket, hostname: string, { tls }: ConnectionOptions): Promise<void> {
     plain.off("data", this.#take);
-    // What came in the clear counts as far as it is the INFO, which the client reads as well.
+    // Of what came in the clear only the INFO counts; the client reads it as well.
     this.#chunks = [infoLine(this.#chunks)];
     const name = isIP(hostname) === 0 ? { servername: hostname } : { host: hostname };
     let isSecure = false;

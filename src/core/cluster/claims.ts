@@ -1,4 +1,5 @@
 /** The claims of requests with an Idempotency-Key at an upstream's owner: each key is sent once and has one end. */
+import { TransientMap } from "../util/transient.ts";
 
 /** The Idempotency-Key of a request, as the replicas of a cluster know it: digests of both. */
 export interface RequestKey {
@@ -117,7 +118,7 @@ class KeyedRequest<Outcome> {
  */
 export class Claims<Outcome> {
   readonly #claimant: Claimant;
-  readonly #requests = new Map<string, KeyedRequest<Outcome>>();
+  readonly #requests = new TransientMap<string, KeyedRequest<Outcome>>();
   #effects: ClaimEffect<Outcome>[] = [];
   #storing = 0;
 

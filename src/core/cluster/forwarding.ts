@@ -5,6 +5,7 @@ import { failed, RETRY_SOON_MS, shuttingDown, unsentInTime } from "../exchange/f
 import { HOLD_MS } from "../exchange/send-queue.ts";
 import { LATE_MAX, type Outcome } from "../outcome.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
+import { TransientMap, TransientSet } from "../util/transient.ts";
 
 /** The place that requests for an upstream go to at a moment. */
 export type Destination =
@@ -69,11 +70,11 @@ interface Forwarded<Request> {
  * was sent, and each address has one holder for one term.
  */
 export class Forwarding<Request> {
-  readonly #entries = new Map<number, Forwarded<Request>>();
+  readonly #entries = new TransientMap<number, Forwarded<Request>>();
   readonly #wheel = new TimerWheel<Forwarded<Request>>();
   /** Those that are held, in the order of their arrival. */
-  readonly #held = new Set<Forwarded<Request>>();
-  readonly #late = new Set<Forwarded<Request>>();
+  readonly #held = new TransientSet<Forwarded<Request>>();
+  readonly #late = new TransientSet<Forwarded<Request>>();
   readonly #released = new Set<string>();
   #to: Destination = { type: "none", why: "the owner is not known yet" };
   #refusal: Failure | undefined;

@@ -1,5 +1,6 @@
 /** The correlation of protocols whose replies name their request, so that any number may be in flight. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
+import { TransientMap, TransientSet } from "../util/transient.ts";
 import { Aliases } from "./aliases.ts";
 import type { ConfiguredFrames } from "./configured-frames.ts";
 import type { Correlation, Stray } from "./correlation.ts";
@@ -14,7 +15,7 @@ export class CorrelateById implements Correlation {
   readonly #ids: WireIds;
   readonly #aliases = new Aliases();
   /** The buried ids whose cancellation waits for an alias. */
-  readonly #uncancelled = new Set<WireId>();
+  readonly #uncancelled = new TransientSet<WireId>();
   /** True if callers' own ids are on the wire. */
   readonly #callers: boolean;
 
@@ -121,7 +122,7 @@ export class WireIds {
   readonly capacity: number;
   readonly #maxId: number;
   readonly #buriedMax: number;
-  readonly #buried = new Map<WireId, SentPhase>();
+  readonly #buried = new TransientMap<WireId, SentPhase>();
   readonly #unearthed: (id: WireId) => void;
   #last = 0;
 

@@ -1,5 +1,6 @@
 /** The correlation of protocols whose replies do not name their request: a lane, with one request in it at a time. */
 import type { Protocol, WireId } from "../../protocols/protocol.ts";
+import { TransientSet } from "../util/transient.ts";
 import type { Correlation, Stray } from "./correlation.ts";
 import type { SentEntry, SentPhase } from "./request-table.ts";
 
@@ -14,7 +15,7 @@ export class CorrelateByOrder implements Correlation {
   #quietMs: number;
   #current: SentEntry | undefined;
   /** Requests in flight on connections that were superseded. */
-  readonly #older = new Set<SentEntry>();
+  readonly #older = new TransientSet<SentEntry>();
   #last = 0;
   /** The request whose reply the newest connection owes, once it has ended without it. */
   #owed: SentPhase | undefined;

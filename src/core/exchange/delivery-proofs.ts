@@ -1,5 +1,6 @@
 /** The proofs of delivery: what a connection was handed, and how much of it pongs prove that the peer received. */
 import type { Sent } from "../../errors.ts";
+import { type SizedIterable, TransientSet } from "../util/transient.ts";
 import type { Entry, SentEntry } from "./request-table.ts";
 
 export class DeliveryProofs {
@@ -8,7 +9,7 @@ export class DeliveryProofs {
   #handedOver = 0;
   /** How many frames are proven, by connection: one that was superseded still owes replies. */
   readonly #proven = new Map<number, number>();
-  readonly #confirming = new Set<SentEntry>();
+  readonly #confirming = new TransientSet<SentEntry>();
 
   isNewest(connection: number): boolean {
     return connection === this.#connection;
@@ -42,7 +43,7 @@ export class DeliveryProofs {
   }
 
   /** Confirmed sends that were handed to a socket and wait for the pong that proves them. */
-  get confirming(): ReadonlySet<SentEntry> {
+  get confirming(): SizedIterable<SentEntry> {
     return this.#confirming;
   }
 

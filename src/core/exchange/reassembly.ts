@@ -3,6 +3,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import { weightOf } from "../outcome.ts";
 import type { Budget } from "../util/budget.ts";
 import { TimerWheel } from "../util/timer-wheel.ts";
+import { TransientMap } from "../util/transient.ts";
 
 /** The bound on the frames of all requests together, as a multiple of `limits.reply_bytes`. */
 const SHARE = 4;
@@ -40,7 +41,7 @@ interface PartialReply {
  */
 export class Reassembly<Key extends Recipient> {
   #bounds: ReassemblyBounds;
-  readonly #replies = new Map<Key, PartialReply>();
+  readonly #replies = new TransientMap<Key, PartialReply>();
   /** A new frame does not move its reply on the wheel: only `stalled` does, once for each pause. */
   readonly #wheel = new TimerWheel<Key>();
   #size = 0;

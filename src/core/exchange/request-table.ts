@@ -1,6 +1,7 @@
 /** The table of the requests in flight, by their ids on the wire and by their owners' numbers. */
 import type { Body, WireId } from "../../protocols/protocol.ts";
 import type { RequestKind } from "../outcome.ts";
+import { type SizedIterable, TransientMap, TransientSet } from "../util/transient.ts";
 import type { Add } from "./additions.ts";
 import type { OpenBatch } from "./batch.ts";
 
@@ -125,10 +126,16 @@ function isSentOn(connection: number, entry: Entry): entry is SentEntry {
  * The key on the wire is (connection, id): a reply over another connection than that of its request does not answer it.
  */
 export class RequestTable {
-  readonly #byWire = new Map<WireId, Entry>();
-  readonly #bySeq: Readonly<Record<Owner, Map<number, Entry[]>>> = { caller: new Map(), subscriptions: new Map() };
-  readonly #held: Readonly<Record<Owner, Set<HeldEntry>>> = { caller: new Set(), subscriptions: new Set() };
-  readonly #streaming = new Set<SentEntry>();
+  readonly #byWire = new TransientMap<WireId, Entry>();
+  readonly #bySeq: Readonly<Record<Owner, TransientMap<number, Entry[]>>> = {
+    caller: new TransientMap(),
+    subscriptions: new TransientMap(),
+  };
+  readonly #held: Readonly<Record<Owner, TransientSet<HeldEntry>>> = {
+    caller: new TransientSet(),
+    subscriptions: new TransientSet(),
+  };
+  readonly #streaming = new TransientSet<SentEntry>();
   #heldBytes = 0;
   #size = 0;
 
@@ -137,7 +144,7 @@ export class RequestTable {
   }
 
   /** Entries that are not on a socket yet, in the order of their arrival. */
-  get held(): Readonly<Record<Owner, ReadonlySet<HeldEntry>>> {
+  get held(): Readonly<Record<Owner, SizedIterable<HeldEntry>>> {
     return this.#held;
   }
 

@@ -157,7 +157,7 @@ export class SendQueue {
   }
 
   *#alternate({ caller, subscriptions }: RequestTable["held"]): Generator<HeldEntry> {
-    const rest = { caller: caller.values(), subscriptions: subscriptions.values() };
+    const rest = { caller: caller[Symbol.iterator](), subscriptions: subscriptions[Symbol.iterator]() };
     for (;;) {
       const preferred = rest[this.#turn].next();
       const { value } = preferred.done ? rest[other(this.#turn)].next() : preferred;

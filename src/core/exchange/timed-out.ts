@@ -4,6 +4,7 @@ import type { Failure } from "../../errors.ts";
 import type { Body, Protocol, ReplyFrame, WireId } from "../../protocols/protocol.ts";
 import type { Disconnect } from "../connection/disconnect.ts";
 import { LATE_MAX, type Outcome } from "../outcome.ts";
+import { TransientMap } from "../util/transient.ts";
 import type { DeliveryProofs } from "./delivery-proofs.ts";
 import type { ExchangeEffect } from "./effects.ts";
 import * as failures from "./failures.ts";
@@ -29,7 +30,7 @@ export class TimedOut {
   readonly #protocol: Pick<Protocol, "correlation">;
   readonly #cancellation: (wire: WireId, connection: number) => Body | undefined;
   /** By id on the wire. A confirmed send whose protocol keeps callers' ids has none, and is its own key. */
-  readonly #entries = new Map<WireId | TimedOutEntry, TimedOutEntry>();
+  readonly #entries = new TransientMap<WireId | TimedOutEntry, TimedOutEntry>();
 
   /** @param cancellation returns the frame that cancels the rest of a reply */
   constructor(

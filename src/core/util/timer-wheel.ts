@@ -1,4 +1,5 @@
 /** A timer wheel: the deadlines of many requests on a single timer. */
+import { TransientMap } from "./transient.ts";
 
 /** Keys due within one tick share a bucket: a key is never due early, and at most one tick late. */
 export const TICK_MS = 10;
@@ -8,7 +9,7 @@ export const TICK_MS = 10;
  * look-ups. Time is an argument: the owner sets one timer, for `next()`.
  */
 export class TimerWheel<Key> {
-  readonly #buckets = new Map<number, Set<Key>>();
+  readonly #buckets = new TransientMap<number, Set<Key>>();
   /** No bucket is earlier than this tick. Its own may be empty by now: then the owner wakes up once for nothing. */
   #earliest = Number.POSITIVE_INFINITY;
 

@@ -3,6 +3,7 @@
 import { stalled } from "../../core/exchange/failures.ts";
 import { type Outcome, type StreamKind, weightOf } from "../../core/outcome.ts";
 import type { TraceContext } from "../../core/util/traceparent.ts";
+import { TransientMap, TransientSet } from "../../core/util/transient.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { ToThread } from "../contract.ts";
@@ -56,9 +57,9 @@ export class StreamedReplies {
   readonly #post: (message: ToThread) => void;
   readonly #overdueFailure: (seq: number) => Failure;
   readonly #onBegin: OnBegin;
-  readonly #open = new Map<number, Open>();
+  readonly #open = new TransientMap<number, Open>();
   /** The streams whose reader has not left: it may hold frames for long after the last has arrived. */
-  readonly #read = new Set<number>();
+  readonly #read = new TransientSet<number>();
 
   /**
    * @param overdueFailure gives the failure of a stream that the thread has not begun or ended in time

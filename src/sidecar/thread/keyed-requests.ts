@@ -11,6 +11,7 @@ import {
 import { mayFollow } from "../../core/cluster/forwarding.ts";
 import { failed, keyMismatch, RETRY_SOON_MS, tooManyCallers } from "../../core/exchange/failures.ts";
 import { isUnsent, LATE_MAX, type Outcome } from "../../core/outcome.ts";
+import { TransientMap, TransientSet } from "../../core/util/transient.ts";
 import type { Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
@@ -77,15 +78,15 @@ export class KeyedRequests {
   readonly #records: ClaimRecords;
   readonly #claims: Claims<KeyedEnd>;
   readonly #alarm: Alarm;
-  readonly #askers = new Map<number, KeyedAsker>();
+  readonly #askers = new TransientMap<number, KeyedAsker>();
   /** By key. */
-  readonly #bodies = new Map<string, SharedBody>();
+  readonly #bodies = new TransientMap<string, SharedBody>();
   /** Askers that were told of a timeout, and wait for their late outcomes. */
-  readonly #late = new Set<number>();
+  readonly #late = new TransientSet<number>();
   /** By their numbers in the exchange. */
-  readonly #sent = new Map<number, SentMessage>();
+  readonly #sent = new TransientMap<number, SentMessage>();
   /** By their numbers, too, the oldest first. */
-  readonly #timedOut = new Map<number, TimedOutMessage>();
+  readonly #timedOut = new TransientMap<number, TimedOutMessage>();
   readonly #keepMs: number;
   readonly #lateMax: number;
   #writes = 0;

@@ -19,6 +19,7 @@ import { countedBytes, isUnsent, type Outcome, weightOf } from "../../core/outco
 import type { ClusterCounts } from "../../core/tally.ts";
 import type { Budget } from "../../core/util/budget.ts";
 import { deferred } from "../../core/util/deferred.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { ErrorCode, Failure } from "../../errors.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
@@ -91,9 +92,9 @@ export class SharedUpstream implements MemberUpstream {
   readonly #leaseMs: number;
   readonly #forwarding = new Forwarding<HostMessage>();
   readonly #alarm: Alarm;
-  readonly #asked = new Map<number, Asked>();
+  readonly #asked = new TransientMap<number, Asked>();
   /** Requests of other members in our own exchange, by the numbers that we gave them: below zero, unlike the host's. */
-  readonly #taken = new Map<number, Taken>();
+  readonly #taken = new TransientMap<number, Taken>();
   #lastTaken = 0;
   readonly #keyed: KeyedRequests;
   readonly #terms = new PastTerms();
