@@ -7,7 +7,6 @@
 import { readFile as readFromDisk } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { z } from "zod";
 import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
@@ -24,8 +23,8 @@ import { refuseMistaken } from "./mistaken-variables.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
 import { resolveModule, resolvePath } from "./paths.ts";
-import type { Path, Problem } from "./problems.ts";
-import { ConfigError, check, dotted } from "./problems.ts";
+import type { Checked, Path, Problem } from "./problems.ts";
+import { ConfigError, check, checkWhole, dotted } from "./problems.ts";
 import { isModulePath } from "./protocol-settings.ts";
 import { withEnvProxies } from "./proxy-settings.ts";
 import type {
@@ -119,7 +118,7 @@ export async function loadConfig({ flags = {}, env, readFile, cwd = "." }: LoadI
   if (proxies.variables.length > 0) content["upstreams"] = proxies.upstreams;
   const where = locator(file, overrides.list);
   await preparePatterns(content);
-  const config = demand(configSchema, content, where);
+  const config = demand(await checkWhole(configSchema, content), where);
   const log = readLog(flags, env);
 
   const upstreams = new Map<string, UpstreamSettings>();
@@ -284,8 +283,7 @@ function locator(file: ConfigFile | undefined, overrides: readonly Override[]): 
   };
 }
 
-function demand<Schema extends z.ZodType>(schema: Schema, input: unknown, where: Locate): z.output<Schema> {
-  const checked = check(schema, input);
+function demand<Output>(checked: Checked<Output>, where: Locate): Output {
   if ("value" in checked) return checked.value;
   throw new ConfigError(checked.problems.map(({ path, part, what }) => `${where(path, part)}: ${what}`));
 }
@@ -295,7 +293,7 @@ export function readLog(flags: Flags, env: Environment): LogSettings {
   const [format] = readSetting("log-format", flags, env);
   const sources: Record<string, Given | undefined> = { level, format };
   const where: Locate = ([key]) => sources[String(key)]?.from ?? `log.${String(key)}`;
-  return demand(logSchema, { level: level?.value, format: format?.value }, where);
+  return demand(check(logSchema, { level: level?.value, format: format?.value }), where);
 }
 
 /** The longest path of a Unix socket, in bytes: an address has room for 107, and it is made below a longer name. */

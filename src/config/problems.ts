@@ -30,6 +30,8 @@ export interface Problem {
   readonly part: "key" | "value";
   /** The rest of a sentence that begins with the path: `must be …`, `is missing`. */
   readonly what: string;
+  /** True for a key that is not known where it stands. {@link checkWhole} says where it is known. */
+  readonly unknown?: true;
 }
 
 export type Checked<Output> = { readonly value: Output } | { readonly problems: readonly Problem[] };
@@ -39,6 +41,20 @@ export function check<Schema extends z.ZodType>(schema: Schema, input: unknown):
   // Compiling the schema does not pay: each input is checked once.
   const result = schema.safeParse(input, { error: wording, jitless: true, reportInput: true });
   return result.success ? { value: result.data } : { problems: result.error.issues.flatMap((issue) => explain(issue)) };
+}
+
+/**
+ * Checks `input` like {@link check}; the problems of unknown keys say where else they are known. What knows that is
+ * loaded only for a configuration that has such keys.
+ */
+export async function checkWhole<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+): Promise<Checked<z.output<Schema>>> {
+  const checked = check(schema, input);
+  if ("value" in checked || !checked.problems.some(({ unknown }) => unknown)) return checked;
+  const { withCures } = await import("./unknown-keys.ts");
+  return { problems: withCures(schema, input, checked.problems) };
 }
 
 /**
@@ -78,16 +94,15 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
   const path = [...parents, ...issue.path];
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => {
-        const what = `is not a known key (${meant(key, issue.message.split(" "))})`;
-        return { path: [...path, key], part: "key", what };
-      });
+      return issue.keys.map((key) => unknownKey(path, key, issue.message.split(" ")));
     case "invalid_key":
       return [{ path, part: "key", what: issue.issues[0]?.message ?? issue.message }];
     case "invalid_union": {
       // Report the problems of the branch that has the value's shape.
       const intended = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => !shapeless(inner)));
       if (intended !== undefined) return intended.flatMap((inner) => explain(inner, path));
+      const unknown = unknownToAll(issue.errors);
+      if (unknown.keys.length > 0) return unknown.keys.map((key) => unknownKey(path, key, unknown.known));
       return [{ path, part: "value", what: issue.input === undefined ? MISSING : issue.message }];
     }
     case "custom":
@@ -98,6 +113,22 @@ function explain(issue: Issue, parents: Path = []): Problem[] {
       return [{ path, part: "value", what: isMissing ? `${MISSING}: ${issue.message}` : issue.message }];
     }
   }
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): Problem {
+  return { path: [...path, key], part: "key", what: `is not a known key (${meant(key, known)})`, unknown: true };
+}
+
+/** The keys of a mapping that no branch for mappings knows, and those that some branch does. */
+function unknownToAll(branches: readonly (readonly Issue[])[]) {
+  const mappings = branches.flatMap((branch) =>
+    branch.filter((issue) => issue.code === "unrecognized_keys" && issue.path.length === 0),
+  );
+  const unknown = mappings.map((issue) => (issue.code === "unrecognized_keys" ? issue.keys : []));
+  return {
+    keys: (unknown[0] ?? []).filter((key) => unknown.every((keys) => keys.includes(key))),
+    known: [...new Set(mappings.flatMap(({ message }) => message.split(" ")))],
+  };
 }
 
 /** True if the value does not have the branch's shape: it has another type, or keys that the branch does not know. */

@@ -1,14 +1,20 @@
 /** Suggestions for keys that nobody knows. */
 
-/** A schema of zod, as far as its definition leads to the shape of a mapping. */
-interface Schema {
-  readonly _zod: { readonly def: object };
+/** A schema of zod, as far as its definition leads to other schemas. */
+export interface Schema {
+  /** `innerType` is that of a lazy schema, which is made once. */
+  readonly _zod: { readonly def: object; readonly innerType?: Schema };
 }
 
-interface Definition {
+/** All of it is optional: each kind of schema has its own. */
+export interface Definition {
   readonly shape?: Readonly<Record<string, Schema>>;
   readonly innerType?: Schema;
   readonly in?: Schema;
+  readonly options?: readonly Schema[];
+  readonly valueType?: Schema;
+  readonly element?: Schema;
+  readonly values?: readonly unknown[];
 }
 
 /** The known keys of a mapping, with the keys of the mappings in it as `limits.in_flight`. */
@@ -31,7 +37,11 @@ const LISTED = 12;
 /** The end of the sentence about an unknown key: the key that was meant, or those that there are. */
 export function meant(key: string, known: readonly string[]): string {
   const close = closest(key, known);
-  if (close !== undefined) return `did you mean ${close}?`;
+  return close === undefined ? knownHere(known) : `did you mean ${close}?`;
+}
+
+/** The list of known keys, without those of the mappings in a mapping. */
+export function knownHere(known: readonly string[]): string {
   // `$schema` is for editors: nobody types it.
   const here = known.filter((name) => !/[.$]/.test(name));
   return `known here: ${here.slice(0, LISTED).join(", ")}${here.length > LISTED ? ", …" : ""}`;
@@ -51,7 +61,12 @@ export function closest(given: string, known: readonly string[]): string | undef
   return best?.name;
 }
 
-/** A name without what spellings differ in: `inFlight`, `in-flight` and `in_flight` are one. */
+/** True for names that differ only in how they are spelt: `inFlight`, `in-flight` and `in_flight` are one. */
+export function isSameName(one: string, other: string): boolean {
+  return plain(one) === plain(other);
+}
+
+/** A name without what spellings differ in. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, "");
 }

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { type Checked, ConfigError, check, dotted } from "../config/problems.ts";
+import { type Checked, ConfigError, checkWhole, dotted } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
 import { withEnvProxies } from "../config/proxy-settings.ts";
 import { configSchema, type UpstreamSettings } from "../config/schema.ts";
@@ -28,7 +28,7 @@ export type LaunchOptions = Pick<SidecarOptions, "shutdown" | "onReport" | "thre
 /** @internal @throws SidesocketError `invalid_config` if an option is invalid or a protocol cannot be loaded */
 export async function launchOne(options: UpstreamOptions, launch: LaunchOptions): Promise<Inner> {
   await preparePatterns(options);
-  const settings = demand(check(upstreamSchema, optionsWithProxies({ default: options })["default"]));
+  const settings = demand(await checkWhole(upstreamSchema, optionsWithProxies({ default: options })["default"]));
   const [inner] = await launchAll(new Map([["default", settings]]), launch);
   if (!inner) throw new RangeError("unreachable: one upstream was given");
   return inner;
@@ -37,7 +37,7 @@ export async function launchOne(options: UpstreamOptions, launch: LaunchOptions)
 /** @internal @throws SidesocketError as `launchOne` does */
 export async function launchNamed(upstreams: object, launch: LaunchOptions): Promise<readonly Inner[]> {
   await preparePatterns(upstreams);
-  const { upstreams: all = {} } = demand(check(configSchema, { upstreams: optionsWithProxies(upstreams) }));
+  const { upstreams: all = {} } = demand(await checkWhole(configSchema, { upstreams: optionsWithProxies(upstreams) }));
   return await launchAll(new Map(Object.entries(all)), launch);
 }
 
@@ -55,7 +55,7 @@ async function launchAll(
   given: ReadonlyMap<string, UpstreamSettings>,
   { shutdown, onReport = printReport, threadFile }: LaunchOptions,
 ): Promise<readonly Inner[]> {
-  const { shutdown: bounds } = demand(check(configSchema, { shutdown }));
+  const { shutdown: bounds } = demand(await checkWhole(configSchema, { shutdown }));
   const settings = new Map([...given].map(([name, upstream]) => [name, withModuleFound(upstream)]));
   for (const { webhooks, instances } of settings.values()) {
     if (webhooks.length > 0)

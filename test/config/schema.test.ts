@@ -221,7 +221,10 @@ test("an invalid value is reported with its key and the cure", () => {
     [{ protocol: "home-assistant" }, /^protocol: needs its token/],
     [{ protocol: { preset: "home-assistant", token: "" } }, /^protocol\.token: must not be empty/],
     [{ protocol: { preset: "text", ids: {} } }, /^protocol\.ids: is not a known key/],
-    [{ greeting: [{ wait: 1 }] }, /^greeting\.0: must be \{ send: … \} or \{ expect/],
+    [
+      { greeting: [{ wait: 1 }] },
+      /^greeting\.0\.wait: is not a known key \(known here: first, expect, reject, send\)$/,
+    ],
     [{ greeting: [{ send: 1, within: "5s" }] }, /^greeting\.0\.within: is not a known key/],
     [{ greeting: [{ expect: {} }] }, /^greeting\.0\.expect: must say what to look at/],
     [{ greeting: [{ expect: { match: { type: "x" } } }] }, /^greeting\.0\.expect\.match\.type: must be a JSON pointer/],

@@ -85,6 +85,84 @@ const FILES: readonly Row[] = [
   ['{\n "listen": {\n  "port": "x" } }', "3:11: listen.port: must be a whole number from 0 to 65535"],
 ];
 
+/** Keys that are not known where they stand, and where they are. */
+const UNKNOWN_KEYS: readonly Row[] = [
+  [
+    "protocol: { preset: json, corelation: order }",
+    "4:31: upstreams.a.protocol.corelation: is not a known key of preset json (did you mean correlation?)",
+  ],
+  [
+    "protocol: { preset: cdp, correlation: order }",
+    "4:30: upstreams.a.protocol.correlation: is not a known key of preset cdp (known to json)",
+  ],
+  [
+    "protocol: { preset: cdp, corelation: order }",
+    "4:30: upstreams.a.protocol.corelation: is not a known key of preset cdp (did you mean correlation? It is known to json)",
+  ],
+  [
+    "protocol: { preset: cdp, reply: x }",
+    "4:30: upstreams.a.protocol.reply: is not a known key of preset cdp (known to json, text)",
+  ],
+  [
+    "protocol: { preset: stomp, token: t }",
+    "4:32: upstreams.a.protocol.token: is not a known key of preset stomp (known to home-assistant, aria2, discord-gateway, janus, nats)",
+  ],
+  [
+    "protocol: { preset: text, id: { out: '#$id $message', in: '#(?<id>x)', repeat: /x } }",
+    "4:76: upstreams.a.protocol.id.repeat: is not a known key of preset text (known to json)",
+  ],
+  [
+    "protocol: { preset: json, id: { place: /x } }",
+    "4:37: upstreams.a.protocol.id.place: is not a known key (known here: out, in, repeat, alias, kind, prefix, echo)",
+  ],
+  [
+    "protocol: { preset: json, heartbeat: { send: x } }",
+    "4:31: upstreams.a.protocol.heartbeat: is not a known key of preset json (its place is upstreams.a.keepalive.heartbeat)",
+  ],
+  [
+    "protocol: { preset: json, greeting: [] }",
+    "4:31: upstreams.a.protocol.greeting: is not a known key of preset json (its place is upstreams.a.greeting)",
+  ],
+  [
+    "protocol: { preset: json, match: { /a: 1 } }",
+    "4:31: upstreams.a.protocol.match: is not a known key of preset json (its place is upstreams.a.protocol.reply.match)",
+  ],
+  [
+    "protocol: { preset: cdp, pulse: 1s }",
+    "4:30: upstreams.a.protocol.pulse: is not a known key of preset cdp (known here: preset, frames, answers, ignore, sends)",
+  ],
+  [
+    "protocol: { preset: json, reply: { mach: { /a: 1 } } }",
+    "4:40: upstreams.a.protocol.reply.mach: is not a known key (did you mean match?)",
+  ],
+  [
+    "correlation: order",
+    "4:5: upstreams.a.correlation: is not a known key (its place is upstreams.a.protocol.correlation, with preset: json)",
+  ],
+  ["port: 8787", "4:5: upstreams.a.port: is not a known key (known as listen.port)"],
+  ["greeting: [{ sent: x }]", "4:18: upstreams.a.greeting.0.sent: is not a known key (did you mean send?)"],
+  [
+    "greeting: [{ send: x, within: 5s }]",
+    "4:27: upstreams.a.greeting.0.within: is not a known key (its place is upstreams.a.greeting.0.expect.within)",
+  ],
+  [
+    "greeting: [{ send: x, text: y }]",
+    "4:27: upstreams.a.greeting.0.text: is not a known key (its place is one of upstreams.a.greeting.0.expect.text, upstreams.a.greeting.0.reject.text)",
+  ],
+  [
+    "keepalive: { heartbeat: { sned: x } }",
+    "4:31: upstreams.a.keepalive.heartbeat.sned: is not a known key (did you mean send?)",
+  ],
+  [
+    "reconnect: { rotate: { evry: 5m } }",
+    "4:28: upstreams.a.reconnect.rotate.evry: is not a known key (did you mean every?)",
+  ],
+  [
+    "subscriptions: { s: { request: x, mtch: { /a: 1 } } }",
+    "4:39: upstreams.a.subscriptions.s.mtch: is not a known key (did you mean match?)",
+  ],
+];
+
 /** The fourth line of a file, with the settings of an upstream. */
 const UPSTREAMS: readonly Row[] = [
   ["in_flight: 5", "4:5: upstreams.a.in_flight: is not a known key (did you mean limits.in_flight?)"],
@@ -172,16 +250,13 @@ const UPSTREAMS: readonly Row[] = [
     'protocol: { preset: stomp, login: "a\\nb" }',
     "4:39: upstreams.a.protocol.login: must have no line break and no NUL",
   ],
+  ...UNKNOWN_KEYS,
   ["protocol: ./missing.js", "4:15: upstreams.a.protocol: cannot read /etc/side/missing.js: no such file"],
   [
     "protocol: home-assistant",
     "4:15: upstreams.a.protocol: needs its token ({ preset: …, token: … }) or a greeting that logs in",
   ],
   ["greeting: { send: x }", "4:15: upstreams.a.greeting: must be a list"],
-  [
-    "greeting: [{ sent: x }]",
-    "4:16: upstreams.a.greeting.0: must be { send: … } or { expect: { match: … } }, or both in one",
-  ],
   [
     "greeting: [{ expect: { match: {} , within: 5 } }]",
     "4:48: upstreams.a.greeting.0.expect.within: needs a unit: must be a duration with its unit (ms, s, m or h), such as 10s or 500ms",
@@ -299,6 +374,13 @@ for (const [settings, refusal] of UPSTREAMS) {
     assert.equal(await refusalOf(UPSTREAM + settings), `c.yaml:${refusal}`);
   });
 }
+
+test("of very many unknown keys, twenty are looked for elsewhere", async () => {
+  const keys = Array.from({ length: 30 }, (_, n) => `port${"_".repeat(n)}: 1`);
+  const lines = (await refusalOf(`${UPSTREAM}${keys.join("\n    ")}`)).split("\n");
+  assert.equal(lines.length, 30);
+  assert.equal(lines.filter((line) => line.endsWith("(known as listen.port)")).length, 20);
+});
 
 test("a wrong file has one line for each fault", async () => {
   const refusal = await refusalOf(`${UPSTREAM}conect_within: 1s\n    close_code: 1005\nlisten: { prot: 1 }`);

@@ -209,6 +209,8 @@ describe("a sidecar", () => {
     await assert.rejects(start({ url: "http://example.org" }), failsAs("invalid_config", "no"));
     await assert.rejects(start({ connect_within: 10 }), /connect_within needs a unit/);
     await assert.rejects(start({ hurry: true }), /hurry is not a known key/);
+    const order = { protocol: { preset: "cdp", correlation: "order" } };
+    await assert.rejects(start(order), /protocol\.correlation is not a known key of preset cdp \(known to json\)/);
     await assert.rejects(start({ shutdown: { drain: "-1s" } }), /shutdown\.drain/);
     await assert.rejects(start({ webhooks: [{ url: "http://127.0.0.1:1/" }] }), /^SidesocketError: webhooks: only/);
     await assert.rejects(start({ protocol: "/does/not/exist.mjs" }), failsAs("invalid_config", "no"));
