@@ -1,4 +1,4 @@
-/** Frames without secrets, for recordings: JSON stays JSON, and bytes keep their length. */
+/** Frames without secrets, for recordings: JSON stays JSON, also inside of text, and bytes keep their length. */
 
 import { isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
 import { QUOTE, skipSpace, stringEnd } from "./json-check.ts";
@@ -11,6 +11,16 @@ const SECRET_KEY_MIN = 16;
 const COLON = ":".charCodeAt(0);
 const OPEN_BRACKET = "[".charCodeAt(0);
 const ASTERISK = "*".charCodeAt(0);
+
+const SPACE = 0x20;
+
+/** A part of a text between line ends, or between the control characters with which dialects end messages. */
+const LINE = /(?:\t|\P{Cc})+/gu;
+const HEADER_LINE = /^([!-9;-~]+)(:[ \t]*)[^\r\n]+/gm;
+/** A member's name and colon. Its bounds keep the search linear. */
+const MEMBER = /"((?:[^"\\]|\\.){1,64})"[ \t]{0,16}:[ \t]{0,16}/g;
+/** A string of JSON, which may be cut off. */
+const STRING = /"(?:[^"\\]|\\.)*(?:"|\\?$)/g;
 
 const encoder = new TextEncoder();
 
@@ -25,7 +35,50 @@ export function maskFrame(frame: Body, secrets: readonly string[]): Body {
 }
 
 export function maskText(text: string, secrets: readonly string[]): string {
-  return isJson(text) ? maskJson(text, secrets) : maskSecrets(text, secrets);
+  return isJson(text) ? maskJson(text, secrets) : maskSecrets(maskMixed(text, secrets), secrets);
+}
+
+/** Masks the values of headers that have the name of a secret, in lines such as `Authorization: Bearer …`. */
+export function maskHeaderLines(text: string): string {
+  return text.replace(HEADER_LINE, (line, name, colon) => (isSecretName(name) ? `${name}${colon}${REDACTED}` : line));
+}
+
+/** Masks the JSON in a text: all from its first bracket on or, if that is none, what each of its lines has. */
+function maskMixed(text: string, secrets: readonly string[]): string {
+  return maskTail(text, secrets) ?? text.replace(LINE, (line) => maskTail(line, secrets) ?? maskMembers(line));
+}
+
+/** Undefined if the text from its first bracket on is no JSON. */
+function maskTail(text: string, secrets: readonly string[]): string | undefined {
+  const start = text.search(/[[{]/);
+  if (start < 0) return undefined;
+  let end = text.length;
+  while (end > start && isSeparator(text.charCodeAt(end - 1))) end--;
+  const json = text.slice(start, end);
+  return isJson(json) ? text.slice(0, start) + maskJson(json, secrets) + text.slice(end) : undefined;
+}
+
+/** True for white space, and for the control characters with which dialects end messages. */
+function isSeparator(code: number): boolean {
+  return code <= SPACE;
+}
+
+/** Masks the members that have the name of a secret in a text that is not JSON as a whole, or is cut off. */
+function maskMembers(text: string): string {
+  let masked = "";
+  let done = 0;
+  for (const { 0: found, 1: name = "", index } of text.matchAll(MEMBER)) {
+    const value = index + found.length;
+    if (index < done || !isSecretName(name)) continue;
+    const isList = text.charCodeAt(value) === OPEN_BRACKET;
+    if (!isList && text.charCodeAt(value) !== QUOTE) continue;
+    const closing = text.indexOf("]", value);
+    const end = isList ? (closing < 0 ? text.length : closing) : (stringEnd(text, value) ?? text.length);
+    const hidden = text.slice(value, end).replace(STRING, JSON.stringify(REDACTED));
+    masked += text.slice(done, value) + hidden;
+    done = end;
+  }
+  return masked + text.slice(done);
 }
 
 /** Masks the strings of a JSON text, however they are escaped, and numbers that are a secret. */
@@ -49,11 +102,17 @@ function maskJson(text: string, secrets: readonly string[]): string {
       masked += remasked(written, string, maskSecrets(string, keySecrets));
     } else {
       const isSecret = at < secretUntil && string !== "";
-      masked += remasked(written, string, isSecret ? REDACTED : maskSecrets(string, secrets));
+      masked += remasked(written, string, isSecret ? REDACTED : maskString(string, secrets));
     }
     done = end;
   }
   return masked + maskNumbers(text.slice(done), secrets);
+}
+
+/** Masks a string of JSON, which may have JSON of its own. */
+function maskString(string: string, secrets: readonly string[]): string {
+  const masked = maskSecrets(string, secrets);
+  return masked.includes('"') ? maskText(masked, secrets) : masked;
 }
 
 /** Leaves a string as it is written, if nothing in it is masked. */

@@ -2,8 +2,8 @@
 
 import { concatenated, positionOf, textFrom } from "./bytes.ts";
 import { isJson, textOf } from "./json-message.ts";
-import { maskFrame, maskText } from "./masked-frame.ts";
-import type { Body, RecordedFrames } from "./protocol.ts";
+import { maskFrame, maskHeaderLines, maskText } from "./masked-frame.ts";
+import type { Body, Protocol, RecordedFrames } from "./protocol.ts";
 
 /** An operation of either side: the words of its line, but for lengths, and what follows the line, if anything does. */
 interface RecordedOperation {
@@ -19,7 +19,7 @@ const NAME = "#";
 const encoder = new TextEncoder();
 
 /** @param inbox the beginning of the subjects at which replies come; what follows it is of one run */
-export function natsRecorded(inbox: string): RecordedFrames {
+export function natsRecorded(inbox: string): RecordedFrames & { readonly mask: NonNullable<Protocol["mask"]> } {
   const isOfRun = (subject = "") =>
     subject.startsWith(`${inbox}.`) && /^\.[^.]+\.\d+\.(?:\d+|\*)$/.test(subject.slice(inbox.length));
 
@@ -111,8 +111,13 @@ function masked({ words, content }: RecordedOperation, secrets: readonly string[
   };
   return {
     words: words.map((word) => maskText(word, secrets)),
-    ...(content && { content: { head: mask(content.head), payload: mask(content.payload) } }),
+    ...(content && { content: { head: maskedHead(mask(content.head)), payload: mask(content.payload) } }),
   };
+}
+
+function maskedHead(head: Uint8Array): Uint8Array {
+  const text = textOf(head);
+  return text === undefined ? head : encoder.encode(maskHeaderLines(text));
 }
 
 /** An operation as JSON that can be compared, in which `data` is as callers write it. */

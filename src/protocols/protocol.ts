@@ -255,14 +255,14 @@ export interface Protocol {
   readonly decode: Decode;
   /** Present if the protocol keeps state for each connection. */
   readonly states?: ConnectionStates | undefined;
-  /** Present if frames have secrets or ids where `adopt` and JSON do not show them. */
+  /** Returns a copy of a frame without secrets, which is still a frame; omitted if JSON and text show them all. */
+  readonly mask?: ((frame: Body, secrets: readonly string[]) => Body) | undefined;
+  /** Present if frames have ids where `adopt` and JSON do not show them. */
   readonly recorded?: RecordedFrames | undefined;
 }
 
-/** The knowledge of a protocol about its frames in a recording, by which they are masked, compared and played back. */
+/** The knowledge of a protocol about its frames in a recording, by which they are compared and played back. */
 export interface RecordedFrames {
-  /** A copy without secrets, which is still a frame. */
-  mask(frame: Body, secrets: readonly string[]): Body;
   /** A client's frame in a form that is the same in each run, and the names in it, in order, that are not. */
   asSent(frame: Body): { readonly form: Body; readonly names: readonly string[] };
   /** The messages in a frame of the upstream, each a frame. */

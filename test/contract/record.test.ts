@@ -127,6 +127,53 @@ describe("a recorded dialogue", () => {
     assert.equal((await mock.child.stop("SIGTERM", 5_000)).code, 1);
   });
 
+  test("in STOMP has no secret in its headers and bodies, and is said again", async (t) => {
+    const upstream = await startUpstream({
+      t,
+      subprotocol: ([offered]) => offered,
+      onMessage(message, connection) {
+        const frame = String(message);
+        const receipt = /^receipt:(.*)$/m.exec(frame)?.[1];
+        if (frame.startsWith("CONNECT")) connection.send("CONNECTED\nversion:1.2\n\n\0");
+        if (receipt === undefined) return;
+        if (frame.startsWith("SEND"))
+          connection.send(`MESSAGE\nmessage-id:1\nx-token:${CANARY.issued}\n\n{"token":"${CANARY.issued}","n":1}\0`);
+        connection.send(`RECEIPT\nreceipt-id:${receipt}\n\n\0`);
+      },
+    });
+    const configOf = (url: string) => ({
+      upstreams: { default: { url, protocol: { preset: "stomp", login: CANARY.header, password: CANARY.query } } },
+    });
+    const config = join(folder, "stomp.json");
+    await writeFile(config, JSON.stringify(configOf(upstream.url)));
+    const recorded = await startCommand(["record", "--config", config, "--port", "0"], t);
+    const order = {
+      command: "SEND",
+      headers: { destination: "/a", Authorization: CANARY.greeting, receipt: "1" },
+      body: { password: CANARY.payload, n: 1 },
+    };
+    const say = async (url: string) => {
+      const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) };
+      const reply = await fetch(`${url}/v1/upstreams/default/request`, init);
+      const messages = await (await fetch(`${url}/v1/upstreams/default/messages?wait=5`)).json();
+      return [reply.status, await reply.json(), (messages as { messages: readonly object[] }).messages.length];
+    };
+    const real = await say(recorded.url);
+    assert.deepEqual(real, [200, { command: "RECEIPT", headers: { "receipt-id": "1" }, body: "" }, 1]);
+    await recorded.child.stop("SIGTERM", 10_000);
+    const { stdout } = recorded.child;
+    for (const [place, secret] of Object.entries(CANARY)) assert.ok(!stdout.includes(secret.slice(9)), place);
+    assert.match(stdout, /accept-version:1\.2/);
+    assert.match(stdout, /passcode:\(redacted\)/);
+
+    const file = join(folder, "stomp.ndjson");
+    await writeFile(file, stdout);
+    const mock = await startCommand(["mock", file, "--immediate"], t);
+    const product = await startProduct({ config: configOf(`${mock.url}/`), t });
+    assert.deepEqual(await say(product.url), real);
+    assert.equal(mock.child.stderr, "");
+  });
+
   test("ends by itself after a time", async () => {
     const ran = await runProduct(["record", "--port", "0", "--for", "100ms"]);
     assert.equal(ran.code, 0, ran.stderr);

@@ -17,6 +17,14 @@ describe("a masked frame", () => {
     ['{"a":"77777"} ', '{"a":"(redacted)"} '],
     ["AUTH s3cr3tt now", "AUTH (redacted) now"],
     ['{"s3cr3tt":1}', '{"s3cr3tt":1}'],
+    ['42["login",{"token":"issued"}]', '42["login",{"token":"(redacted)"}]'],
+    ['#1 {\n "jwt": "issued" }\n', '#1 {\n "jwt": "(redacted)" }\n'],
+    ['{"token":"a"}\u001e{"n":"b"}\u001e', '{"token":"(redacted)"}\u001e{"n":"b"}\u001e'],
+    ['it is 5" long: {"tokens":["a","b"], cut', 'it is 5" long: {"tokens":["(redacted)","(redacted)"], cut'],
+    ['{"\\u0074oken":"a"}\n{"n":"b"}\n', '{"\\u0074oken":"(redacted)"}\n{"n":"b"}\n'],
+    ['half {"password": "is\\"s', 'half {"password": "(redacted)"'],
+    ['{"body":"{\\"pwd\\":\\"issued\\"}"}', '{"body":"{\\"pwd\\":\\"(redacted)\\"}"}'],
+    ['say "token": 5', 'say "token": 5'],
   ];
   for (const [frame, masked] of cases) {
     test(`of ${frame} is ${masked}`, () => assert.equal(maskFrame(frame, ["s3cr3tt", "77777"]), masked));

@@ -23,6 +23,10 @@ test("a masked frame has neither secrets nor tokens, in its lines, headers and J
       `HMSG s 1 ${head.length} ${head.length + 2}\r\n${head}hi\r\nMSG s 1 0\r\n\r\n`,
       "HMSG s 1 30 32\r\nNATS/1.0\r\nAuth: (redacted)\r\n\r\nhi\r\nMSG s 1 0\r\n\r\n",
     ],
+    [
+      "HPUB s 34 34\r\nNATS/1.0\r\nAuthorization: other\r\n\r\n\r\n",
+      "HPUB s 39 39\r\nNATS/1.0\r\nAuthorization: (redacted)\r\n\r\n\r\n",
+    ],
     [`no operation ${SECRET}`, "no operation (redacted)"],
   ] as const) {
     const masked = recorded.mask(new TextEncoder().encode(frame), [SECRET]);

@@ -222,6 +222,7 @@ function natsWith(inbox: string, run: string): Protocol {
     accepts: "json",
     maxId: Number.MAX_SAFE_INTEGER,
     states: talks,
+    mask: recorded.mask,
     recorded,
     encode(message, id, route, connection) {
       const call = callOf(message);

@@ -7,6 +7,7 @@ import { kindOf } from "../json-text.ts";
 import { STEP_MS } from "../preset.ts";
 import { type Body, type DecodedMessage, InvalidMessage, type Protocol } from "../protocol.ts";
 import { readFrames, type StompFrame, writeFrame } from "../stomp-frame.ts";
+import { maskStomp } from "../stomp-recorded.ts";
 
 /** The longest silence that either side is promised, and the time between our heartbeats. */
 const PROMISED_MS = 10_000;
@@ -85,6 +86,7 @@ const protocol: Protocol = {
     if ("why" in frames) return { type: "noise", why: frames.why };
     return { type: "several", results: frames.map(classify) };
   },
+  mask: maskStomp,
   refuses: (reply) => matchesFrame(reply, { match: { "/command": "ERROR" } }),
 };
 

@@ -104,7 +104,7 @@ export class Upstream {
         show: (reply) => flat(this.#connection.excerpt(reply)),
       },
     });
-    if (protocol.recorded) env.tape?.maskBy(protocol.recorded.mask);
+    if (protocol.mask) env.tape?.maskBy(protocol.mask);
     const frames = framesOf(settings.protocol);
     this.#framing = new Framing(frames, protocol.accepts, settings.limits.reply_bytes);
     this.#connection = new Connection(
