@@ -1,8 +1,9 @@
 /** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
-import { PartlyFilled, tokenize } from "../secrets/placeholders.ts";
+import { DEFERRED_KINDS, PartlyFilled, tokenize } from "../secrets/placeholders.ts";
 import { ConfigError } from "./problems.ts";
+import { closest } from "./suggestions.ts";
 
 /** The variables by name: `process.env`, or a plain object in tests. */
 export type Environment = Record<string, string | undefined>;
@@ -35,7 +36,8 @@ export function expand(template: string, env: Environment, hides = false): Expan
   const names: string[] = [];
   const problems: string[] = [];
   const text = new PartlyFilled();
-  for (const token of tokenize(template)) {
+  const tokens = tokenize(template);
+  for (const [index, token] of tokens.entries()) {
     switch (token.kind) {
       case "text":
         text.literal(token.source);
@@ -44,7 +46,7 @@ export function expand(template: string, env: Environment, hides = false): Expan
         text.literal("${");
         break;
       case "malformed":
-        problems.push("has a ${ without a variable's name and a } after it (write $${ for a literal ${)");
+        problems.push(malformed(tokens[index + 1]?.source ?? ""));
         break;
       case "variable": {
         names.push(token.name);
@@ -71,6 +73,16 @@ export function expand(template: string, env: Environment, hides = false): Expan
     problems.push(`needs the environment variable ${name}, which is ${value === "" ? "empty" : "not set"}`);
     return "";
   }
+}
+
+/** The fault of a `${` that begins nothing. The text behind it may be a secret, and is not repeated. */
+function malformed(behind: string): string {
+  const [, kind] = /^([a-z]{1,16}):[^}]*\}/i.exec(behind) ?? [];
+  const near = kind === undefined ? undefined : closest(kind, DEFERRED_KINDS);
+  const meant = kind === "env" ? "${NAME}" : near && `\${${near}:…}`;
+  return meant === undefined
+    ? "has a ${ without a variable's name and a } after it (write $${ for a literal ${)"
+    : `has a \${ that begins no placeholder: did you mean ${meant}? (write $$\{ for a literal \${)`;
 }
 
 /**

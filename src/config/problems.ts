@@ -119,14 +119,17 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
   return { path: [...path, key], part: "key", what: `is not a known key (${meant(key, known)})`, unknown: true };
 }
 
-/** The keys of a mapping that no branch for mappings knows, and those that some branch does. */
+/** The keys of a mapping that no branch knows, and those that some does. None if a value of another form may be meant. */
 function unknownToAll(branches: readonly (readonly Issue[])[]) {
   const mappings = branches.flatMap((branch) =>
     branch.filter((issue) => issue.code === "unrecognized_keys" && issue.path.length === 0),
   );
   const unknown = mappings.map((issue) => (issue.code === "unrecognized_keys" ? issue.keys : []));
   return {
-    keys: (unknown[0] ?? []).filter((key) => unknown.every((keys) => keys.includes(key))),
+    keys:
+      mappings.length < branches.length
+        ? []
+        : (unknown[0] ?? []).filter((key) => unknown.every((keys) => keys.includes(key))),
     known: [...new Set(mappings.flatMap(({ message }) => message.split(" ")))],
   };
 }

@@ -37,7 +37,7 @@ interface QuotedToken {
   readonly text: string;
 }
 
-const DEFERRED_KINDS = ["param", "file", "credentials", "conn"] as const;
+export const DEFERRED_KINDS = ["param", "file", "credentials", "conn"] as const;
 
 export type DeferredKind = (typeof DEFERRED_KINDS)[number];
 

@@ -128,6 +128,10 @@ const UNKNOWN_KEYS: readonly Row[] = [
     "4:31: upstreams.a.protocol.match: is not a known key of preset json (its place is upstreams.a.protocol.reply.match)",
   ],
   [
+    "protocol: { preset: json, final: { match: { /a: 1 } } }",
+    "4:38: upstreams.a.protocol.final: must be a list of conditions, one of which ends a request, or { all_of: [ … ] }",
+  ],
+  [
     "protocol: { preset: cdp, pulse: 1s }",
     "4:30: upstreams.a.protocol.pulse: is not a known key of preset cdp (known here: preset, frames, answers, ignore, sends)",
   ],
@@ -297,6 +301,18 @@ const UPSTREAMS: readonly Row[] = [
     "4:19: upstreams.a.headers.a: must be one line of Latin-1 text, without control characters",
   ],
   ["headers: { a: '${NOPE}' }", "4:19: upstreams.a.headers.a: needs the environment variable NOPE, which is not set"],
+  [
+    "headers: { a: '${con:token}' }",
+    "4:19: upstreams.a.headers.a: has a ${ that begins no placeholder: did you mean ${conn:…}? (write $${ for a literal ${)",
+  ],
+  [
+    "headers: { a: '${env:TOKEN}' }",
+    "4:19: upstreams.a.headers.a: has a ${ that begins no placeholder: did you mean ${NAME}? (write $${ for a literal ${)",
+  ],
+  [
+    "headers: { a: '${}' }",
+    "4:19: upstreams.a.headers.a: has a ${ without a variable's name and a } after it (write $${ for a literal ${)",
+  ],
   [
     "headers: { a: '${file:rel}' }",
     "4:19: upstreams.a.headers.a: has a ${file:…} whose path is not absolute: write the whole path",
