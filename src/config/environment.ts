@@ -1,7 +1,7 @@
 /** Environment variables, read one by one: Deno permits them by name, and listing them would need all of them. */
 
 import { isAbsolute } from "node:path";
-import { DEFERRED_KINDS, PartlyFilled, tokenize } from "../secrets/placeholders.ts";
+import { DEFERRED_KINDS, kindBegun, PartlyFilled, tokenize } from "../secrets/placeholders.ts";
 import { ConfigError } from "./problems.ts";
 import { closest } from "./suggestions.ts";
 
@@ -77,7 +77,7 @@ export function expand(template: string, env: Environment, hides = false): Expan
 
 /** The fault of a `${` that begins nothing. The text behind it may be a secret, and is not repeated. */
 function malformed(behind: string): string {
-  const [, kind] = /^([a-z]{1,16}):[^}]*\}/i.exec(behind) ?? [];
+  const kind = kindBegun(behind);
   const near = kind === undefined ? undefined : closest(kind, DEFERRED_KINDS);
   const meant = kind === "env" ? "${NAME}" : near && `\${${near}:…}`;
   return meant === undefined

@@ -11,6 +11,7 @@ import { faultsOfFrames } from "../protocols/configured-faults.ts";
 import { preparePatterns } from "../protocols/lazy-pattern.ts";
 import { preset } from "../protocols/presets.ts";
 import { findCertificates, type ReadFile } from "./certificates.ts";
+import { checkWhole } from "./check-whole.ts";
 import { staysAlone } from "./cluster-settings.ts";
 import type { Flags, Given } from "./commandline.ts";
 import { readSetting } from "./commandline.ts";
@@ -24,7 +25,7 @@ import type { Override } from "./overrides.ts";
 import { applyOverrides, overrideAt, readOverrides } from "./overrides.ts";
 import { resolveModule, resolvePath } from "./paths.ts";
 import type { Checked, Path, Problem } from "./problems.ts";
-import { ConfigError, check, checkWhole, dotted } from "./problems.ts";
+import { ConfigError, check, dotted } from "./problems.ts";
 import { isModulePath } from "./protocol-settings.ts";
 import { withEnvProxies } from "./proxy-settings.ts";
 import type {

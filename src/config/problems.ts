@@ -30,7 +30,7 @@ export interface Problem {
   readonly part: "key" | "value";
   /** The rest of a sentence that begins with the path: `must be …`, `is missing`. */
   readonly what: string;
-  /** True for a key that is not known where it stands. {@link checkWhole} says where it is known. */
+  /** True for a key that is not known where it stands. Where it is known is added by check-whole.ts. */
   readonly unknown?: true;
 }
 
@@ -41,20 +41,6 @@ export function check<Schema extends z.ZodType>(schema: Schema, input: unknown):
   // Compiling the schema does not pay: each input is checked once.
   const result = schema.safeParse(input, { error: wording, jitless: true, reportInput: true });
   return result.success ? { value: result.data } : { problems: result.error.issues.flatMap((issue) => explain(issue)) };
-}
-
-/**
- * Checks `input` like {@link check}; the problems of unknown keys say where else they are known. What knows that is
- * loaded only for a configuration that has such keys.
- */
-export async function checkWhole<Schema extends z.ZodType>(
-  schema: Schema,
-  input: unknown,
-): Promise<Checked<z.output<Schema>>> {
-  const checked = check(schema, input);
-  if ("value" in checked || !checked.problems.some(({ unknown }) => unknown)) return checked;
-  const { withCures } = await import("./unknown-keys.ts");
-  return { problems: withCures(schema, input, checked.problems) };
 }
 
 /**

@@ -20,13 +20,13 @@ interface Tag {
 }
 
 /** A mapping that a path leads to, and the nearest tag on the way. */
-interface Mapping {
+interface TaggedMapping {
   readonly schema: Schema;
   readonly tag: Tag | undefined;
 }
 
 /** Another place of a key. */
-interface Place {
+interface KeyPlace {
   readonly path: Path;
   readonly tag: Tag | undefined;
 }
@@ -82,7 +82,7 @@ function cureOf(root: Schema, input: unknown, parent: Path, key: string): { what
 }
 
 /** Lists the mappings that know a key by their tags; undefined if none does. */
-function knownTo(key: string, mappings: readonly Mapping[]): string | undefined {
+function knownTo(key: string, mappings: readonly TaggedMapping[]): string | undefined {
   const knowing = mappings.filter(({ schema }) => Object.hasOwn(definitionOf(schema).shape ?? {}, key));
   return listed(knowing.map(({ tag }) => tag?.value));
 }
@@ -94,7 +94,7 @@ function listed(names: readonly (string | undefined)[]): string | undefined {
 }
 
 /** @param own the tag of the mapping in which the key stands, which need not be said */
-function shownPlaces(places: readonly Place[], from: Path, own: Tag | undefined): string {
+function shownPlaces(places: readonly KeyPlace[], from: Path, own: Tag | undefined): string {
   const paths = [...new Set(places.map(({ path }) => dotted(path)))];
   const tags = places.map(({ tag }) => tag?.value);
   const key = places.find(({ tag }) => tag)?.tag?.key;
@@ -110,9 +110,9 @@ function mappingsAt(
   path: Path,
   isTaken: (schema: Schema, value: unknown) => boolean,
   input: unknown,
-): readonly Mapping[] {
+): readonly TaggedMapping[] {
   let value = input;
-  let found: readonly Mapping[] = branchesOf(root).map((schema) => ({ schema, tag: undefined }));
+  let found: readonly TaggedMapping[] = branchesOf(root).map((schema) => ({ schema, tag: undefined }));
   for (const key of path) {
     found = found
       .filter(({ schema }) => isTaken(schema, value))
@@ -129,8 +129,8 @@ function mappingsAt(
 }
 
 /** Finds the places of a key: those that are nearest to `from`, and of these the ones that are least deep. */
-function placesOf(root: Schema, from: Path, key: string): readonly Place[] {
-  const places: Place[] = [];
+function placesOf(root: Schema, from: Path, key: string): readonly KeyPlace[] {
+  const places: KeyPlace[] = [];
   const within = new Set<Schema>();
   const walk = (schema: Schema, path: Path, tag: Tag | undefined): void => {
     for (const branch of branchesOf(schema)) {

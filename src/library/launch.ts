@@ -2,7 +2,8 @@
 
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { type Checked, ConfigError, checkWhole, dotted } from "../config/problems.ts";
+import { checkWhole } from "../config/check-whole.ts";
+import { type Checked, ConfigError, dotted } from "../config/problems.ts";
 import { isModulePath } from "../config/protocol-settings.ts";
 import { withEnvProxies } from "../config/proxy-settings.ts";
 import { configSchema, type UpstreamSettings } from "../config/schema.ts";

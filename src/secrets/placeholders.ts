@@ -82,6 +82,11 @@ export function tokenize(text: string, grammar = GRAMMAR): Token[] {
   return tokens;
 }
 
+/** The kind that a text behind a `${` without meaning was to have, such as `con` of `con:token}`. */
+export function kindBegun(behind: string): string | undefined {
+  return /^([a-z]{1,16}):[^}]*\}/i.exec(behind)?.[1];
+}
+
 function quotedIn(name: string): string | undefined {
   if (!name.startsWith(QUOTE)) return undefined;
   try {
