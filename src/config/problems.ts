@@ -105,7 +105,7 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Problem 
   return { path: [...path, key], part: "key", what: `is not a known key (${meant(key, known)})`, unknown: true };
 }
 
-/** The keys of a mapping that no branch knows, and those that some does. None if a value of another form may be meant. */
+/** The keys of a mapping that no branch knows, and those that some does; none if another form may be meant. */
 function unknownToAll(branches: readonly (readonly Issue[])[]) {
   const mappings = branches.flatMap((branch) =>
     branch.filter((issue) => issue.code === "unrecognized_keys" && issue.path.length === 0),

@@ -6,7 +6,7 @@ import { closest, type Definition, isSameName, knownHere, knownKeys, type Schema
 /** The most presets or places that are listed. */
 const LISTED = 6;
 
-/** The most keys that are looked for elsewhere: a walk takes some milliseconds, and a reload must not stop a service. */
+/** The most keys that are looked for elsewhere: a walk takes milliseconds, and a reload must not stop a service. */
 const SOUGHT = 20;
 
 /** Stand for any key of a mapping and any index of a list in a place elsewhere. */
