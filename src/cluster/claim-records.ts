@@ -3,7 +3,7 @@
 import type { ClaimRecord, ClaimValue, ClaimWritten } from "../core/cluster/claims.ts";
 import { type Outcome, sentOf } from "../core/outcome.ts";
 import type { Sent } from "../errors.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, EngineError } from "./engine.ts";
 import { decodeAnswer, encodeAnswer, headOf, isSent, malformed, nextOf, pack, unpack } from "./member-messages.ts";
 
 /** The longest outcome that its record holds, in bytes: longer ones lie beside it, where the oldest make room. */
@@ -43,8 +43,8 @@ export class ClaimRecords {
       if (record?.beside) await this.#store.keep("kept", name, record.beside, withinMs);
       const claim = { bucket: "claims", key: name, value: record?.bytes, after } as const;
       return await this.#store.claim(claim, until - performance.now());
-    } catch {
-      return "unknown";
+    } catch (error) {
+      return error instanceof EngineError && !error.mayBeDone ? "missed" : "unknown";
     }
   }
 

@@ -55,8 +55,11 @@ export type ClaimEffect<Outcome> =
       readonly isReplayed: boolean;
     };
 
-/** The end of a write: the new revision, lost to somebody else, no room for another key, or not known in time. */
-export type ClaimWritten = number | "lost" | "full" | "unknown";
+/**
+ * The end of a write: the new revision, lost to somebody else, no room for another key, not taken by the store, or not
+ * known in time.
+ */
+export type ClaimWritten = number | "lost" | "full" | "missed" | "unknown";
 
 export interface ClaimRecord<Outcome> {
   readonly value: ClaimValue<Outcome>;
@@ -74,8 +77,10 @@ export interface Claimant {
 
 /** Time from one look at another owner's claim to the next, and until what failed is tried again. */
 const AGAIN_MS = 250;
-/** How long an end is offered to a store that does not take it. */
+/** How long an end is offered to a store that does not take it, and a claim is looked for that it may have taken. */
 const STORE_FOR_MS = 30_000;
+/** The most claims that are looked for though nobody asks: beyond that, such a key may stay claimed for its life. */
+const DOUBTS_MAX = 256;
 
 /** How a key ended is offered to the store before anybody is told. */
 interface Storing<Outcome> {
@@ -102,6 +107,8 @@ class KeyedRequest<Outcome> {
   askers: Asker[];
   /** Set once there was a record. */
   isClaimed = false;
+  /** Set if the store may have taken our claim and nobody said so: until then it is looked for, whoever asks. */
+  doubtUntil: number | undefined;
   phase: ClaimPhase<Outcome> = { name: "claiming" };
 
   constructor(key: string, digest: string, attempt: string, asker: Asker) {
@@ -146,6 +153,14 @@ export class Claims<Outcome> {
     return name === "sending" || name === "storing";
   }
 
+  /** True if the message of a key was sent, here or by another owner that has claimed it: nobody may say `no` of it. */
+  mayBeSent(key: string): boolean {
+    const request = this.#requests.get(key);
+    if (!request) return false;
+    const { phase } = request;
+    return phase.name === "storing" ? phase.end !== undefined : phase.name === "sending" || request.isClaimed;
+  }
+
   /** @param digest of the message */
   ask(key: string, digest: string, asker: Asker): readonly ClaimEffect<Outcome>[] {
     return this.#step(() => {
@@ -162,6 +177,7 @@ export class Claims<Outcome> {
   written(key: string, outcome: ClaimWritten, now: number): readonly ClaimEffect<Outcome>[] {
     return this.#with(key, (request) => {
       const { phase } = request;
+      if (phase.name === "claiming" && outcome === "unknown") request.doubtUntil ??= now + STORE_FOR_MS;
       if (phase.name === "storing") this.#onStored(request, phase, outcome, now);
       else if (phase.name === "marking" && typeof outcome === "number") this.#answer(request, { type: "replaced" });
       else if (phase.name === "claiming" && typeof outcome === "number") this.#send(request, outcome, now);
@@ -204,7 +220,12 @@ export class Claims<Outcome> {
 
   tick(now: number): readonly ClaimEffect<Outcome>[] {
     return this.#step(() => {
-      for (const request of [...this.#requests.values()]) this.#onTime(request, now);
+      let doubts = 0;
+      for (const request of [...this.#requests.values()]) {
+        const isInDoubt = request.doubtUntil !== undefined && now < request.doubtUntil;
+        if (isInDoubt && request.askers.length === 0) doubts++;
+        this.#onTime(request, now, isInDoubt && doubts <= DOUBTS_MAX);
+      }
     });
   }
 
@@ -221,6 +242,7 @@ export class Claims<Outcome> {
     });
   }
 
+  /** A claim that is won again, and given back, leaves a revision: one that comes late after it is refused. */
   #claim(request: KeyedRequest<Outcome>): void {
     const { key, digest, attempt } = request;
     request.phase = { name: "claiming" };
@@ -250,6 +272,7 @@ export class Claims<Outcome> {
   #onClaimed(request: KeyedRequest<Outcome>, { value, revision }: ClaimRecord<Outcome>, now: number): void {
     const { key, digest, attempt } = request;
     request.isClaimed = true;
+    request.doubtUntil = undefined;
     if (value.digest !== digest) this.#answer(request, { type: "conflict" });
     else if ("end" in value) this.#answer(request, value.end, true);
     else if (value.attempt === attempt) this.#send(request, revision, now);
@@ -308,11 +331,12 @@ export class Claims<Outcome> {
     else this.#answer(request, phase.answer);
   }
 
-  #onTime(request: KeyedRequest<Outcome>, now: number): void {
+  /** @param isInDoubt true if its claim is looked for though nobody asks */
+  #onTime(request: KeyedRequest<Outcome>, now: number, isInDoubt: boolean): void {
     this.#answerOverdue(request, now);
     const { phase } = request;
     if (phase.name === "waiting" && now >= phase.until) {
-      if (request.askers.length === 0) this.#requests.delete(request.key);
+      if (request.askers.length === 0 && !isInDoubt) this.#requests.delete(request.key);
       else this.#look(request);
     }
     if (phase.name !== "storing" || phase.doing !== "wait" || now < phase.until) return;

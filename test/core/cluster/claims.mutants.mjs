@@ -45,6 +45,38 @@ export default {
       '"unavailable"',
     ],
     ["the sender is answered before its message ends", " && !(isSending && phase.seq === seq)", ""],
+    [
+      "a claim that the store may have taken is forgotten with its last asker",
+      "request.doubtUntil ??= now + STORE_FOR_MS;",
+      "void request;",
+    ],
+    [
+      "a claim that the store has not taken is looked for",
+      'phase.name === "claiming" && outcome === "unknown"',
+      'phase.name === "claiming" && typeof outcome === "string"',
+    ],
+    ["a claim is looked for when it is known whose it is", "    request.doubtUntil = undefined;\n", ""],
+    [
+      "a claim is looked for without end",
+      "request.doubtUntil !== undefined && now < request.doubtUntil",
+      "request.doubtUntil !== undefined",
+    ],
+    ["claims that nobody asks for are looked for without bound", "isInDoubt && doubts <= DOUBTS_MAX", "isInDoubt"],
+    [
+      "claims that somebody asks for count as doubts",
+      "if (isInDoubt && request.askers.length === 0) doubts++;",
+      "if (isInDoubt) doubts++;",
+    ],
+    [
+      "a key that is being given back may be sent",
+      'phase.name === "storing" ? phase.end !== undefined : ',
+      'phase.name === "storing" || ',
+    ],
+    [
+      "a key that another owner has claimed was not sent",
+      'phase.name === "sending" || request.isClaimed',
+      'phase.name === "sending"',
+    ],
     ["an end is offered for ever", "if (now >= phase.giveUpAt)", "if (now < 0)"],
     ["a second report counts", 'else if (phase.name !== "looking") return;', ""],
     [

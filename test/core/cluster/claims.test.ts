@@ -126,7 +126,7 @@ test("a claim whose acknowledgement is lost is found, and sent once", () => {
 test("a store that does not answer until the deadline has sent nothing", () => {
   const claims = claimsOf(3);
   claims.ask("k", "d", { seq: 1, deadline: 400 });
-  claims.written("k", "unknown", 0);
+  claims.written("k", "missed", 0);
   claims.tick(250);
   claims.found("k", "unknown", 300);
   assert.deepEqual(answers(claims.tick(400)), [[1, { type: "unavailable" }]]);
@@ -153,6 +153,87 @@ test("a claim that is won when its asker has left is given back", () => {
   assert.deepEqual(claims.written("k", 5, 0), [{ type: "write", key: "k", after: 5, value: undefined }]);
   claims.written("k", 6, 0);
   assert.equal(claims.size, 0);
+});
+
+test("a claim that the store may have taken is looked for when nobody asks any more, and given back", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: 100 });
+  claims.written("k", "unknown", 0);
+  assert.deepEqual(answers(claims.tick(100)), [[1, { type: "unavailable" }]]);
+  assert.deepEqual(claims.tick(250), [LOOK]);
+  assert.deepEqual(claims.found("k", "unknown", 260), []);
+  assert.deepEqual(claims.tick(510), [LOOK]);
+  const back = { type: "write", key: "k", after: 7, value: undefined };
+  assert.deepEqual(claims.found("k", running(3, "3-1"), 520), [back]);
+  claims.written("k", 8, 520);
+  assert.equal(claims.size, 0);
+});
+
+test("a claim that is not in the store is won and given back, so that one on its way there comes too late", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: 100 });
+  claims.written("k", "unknown", 0);
+  claims.abandon(1);
+  assert.deepEqual(claims.tick(250), [LOOK]);
+  assert.deepEqual(claims.found("k", undefined, 260), [CLAIM]);
+  assert.deepEqual(claims.written("k", 5, 270), [{ type: "write", key: "k", after: 5, value: undefined }]);
+  claims.written("k", 6, 270);
+  assert.equal(claims.size, 0);
+});
+
+test("a claim is looked for until it is known whose it is, or for as long as an end is offered", () => {
+  const claims = claimsOf(3, [2]);
+  const doubt = () => {
+    claims.ask("k", "d", { seq: 1, deadline: FAR });
+    claims.written("k", "unknown", 0);
+    claims.abandon(1);
+    claims.tick(250);
+  };
+  doubt();
+  claims.found("k", running(2), 260);
+  assert.deepEqual([claims.tick(510), claims.size], [[], 0], "another owner has the key");
+  doubt();
+  claims.found("k", "unknown", 29_900);
+  assert.deepEqual([claims.tick(30_150), claims.size], [[], 0]);
+});
+
+test("a claim that the store has not taken is forgotten with its last asker", () => {
+  const claims = claimsOf(3);
+  claims.ask("k", "d", { seq: 1, deadline: FAR });
+  claims.written("k", "missed", 0);
+  claims.abandon(1);
+  assert.deepEqual([claims.tick(250), claims.size], [[], 0]);
+});
+
+test("of the claims that nobody asks for a bounded number is looked for", () => {
+  const claims = claimsOf(3);
+  for (let seq = 1; seq <= 300; seq++) {
+    claims.ask(`k${seq}`, "d", { seq, deadline: FAR });
+    claims.written(`k${seq}`, "unknown", 0);
+    if (seq > 1) claims.abandon(seq);
+  }
+  assert.equal(claims.tick(250).length, 257);
+  assert.equal(claims.size, 257, "the one that somebody asks for does not count");
+});
+
+test("a key may be sent from the moment that its message is, or that another claim of it is known", () => {
+  const claims = claimsOf(3);
+  const may = () => claims.mayBeSent("k");
+  claims.ask("k", "d", { seq: 1, deadline: FAR });
+  assert.equal(may(), false);
+  claims.written("k", 5, 0);
+  assert.equal(may(), true);
+  claims.ended("k", "reply", false, 0);
+  assert.equal(may(), true);
+  claims.written("k", 6, 0);
+  assert.equal(may(), false);
+  claims.ask("k", "d", { seq: 2, deadline: FAR });
+  claims.written("k", "lost", 0);
+  assert.equal(may(), true);
+  claims.ask("l", "d", { seq: 3, deadline: FAR });
+  claims.written("l", 7, 0);
+  claims.ended("l", "down", true, 0);
+  assert.equal(claims.mayBeSent("l"), false, "it is being given back");
 });
 
 test("a record that another owner has changed decides the end", () => {
@@ -201,7 +282,7 @@ type Act =
   | { readonly type: "store"; readonly at: number; readonly fate: "done" | "unheard" | "late" | "refused" }
   | { readonly type: "end"; readonly at: number; readonly isUnsent: boolean }
   | { readonly type: "replace"; readonly isReleased: boolean }
-  | { readonly type: "tick" | "arrive" };
+  | { readonly type: "tick" | "arrive" | "leave" };
 
 const acts: fc.Arbitrary<Act[]> = fc.array(
   fc.oneof(
@@ -235,6 +316,7 @@ const acts: fc.Arbitrary<Act[]> = fc.array(
       arbitrary: fc.record<Act & { type: "replace" }>({ type: fc.constant("replace"), isReleased: fc.boolean() }),
     },
     { weight: 3, arbitrary: fc.constantFrom<Act>({ type: "tick" }, { type: "arrive" }) },
+    { weight: 1, arbitrary: fc.constant<Act>({ type: "leave" }) },
   ),
   { maxLength: 120 },
 );
@@ -249,9 +331,11 @@ class ClaimsWorld {
   readonly sent = new Map<string, number>();
   readonly ends = new Map<string, Set<string>>();
   readonly askers = new Map<number, string>();
+  readonly #left = new Set<number>();
   readonly #owners: Owner[] = [];
   readonly #released: number[] = [];
-  readonly #store = new Map<string, ClaimRecord<string>>();
+  /** Like a bucket of NATS, it keeps the revisions of what was deleted. */
+  readonly #store = new Map<string, { readonly value: ClaimValue<string> | undefined; readonly revision: number }>();
   readonly #calls: { readonly owner: Owner; readonly effect: ClaimEffect<string> & { type: "write" | "look" } }[] = [];
   readonly #late: (() => void)[] = [];
   readonly #sending: { readonly owner: Owner; readonly key: string; readonly seq: number }[] = [];
@@ -281,6 +365,9 @@ class ClaimsWorld {
       case "tick":
         for (const owner of this.#owners) this.#run(owner, owner.claims.tick(this.#now));
         break;
+      case "leave":
+        this.#leave();
+        break;
       case "arrive":
         this.#late.shift()?.();
     }
@@ -296,6 +383,11 @@ class ClaimsWorld {
     }
   }
 
+  /** The keys that nobody can use: their claims have no end. */
+  get claimed(): readonly string[] {
+    return [...this.#store].flatMap(([key, { value }]) => (value && !("end" in value) ? [key] : []));
+  }
+
   get open(): number {
     return this.#owners.reduce((total, { claims }) => total + claims.size, 0);
   }
@@ -306,6 +398,15 @@ class ClaimsWorld {
     const seq = ++this.#seq;
     this.askers.set(seq, key);
     this.#run(owner, owner.claims.ask(key, digest, { seq, deadline: FAR }));
+  }
+
+  /** The asker that has waited longest leaves. */
+  #leave(): void {
+    const [seq] = this.askers.keys();
+    if (seq === undefined) return;
+    this.askers.delete(seq);
+    this.#left.add(seq);
+    for (const { claims } of this.#owners) claims.abandon(seq);
   }
 
   #replace(isReleased: boolean): void {
@@ -324,6 +425,7 @@ class ClaimsWorld {
   }
 
   #onAnswer({ seq, answer }: ClaimEffect<string> & { type: "answer" }): void {
+    assert.ok(!this.#left.has(seq), `asker ${seq} is answered after it left`);
     const key = this.askers.get(seq);
     assert.ok(key !== undefined, `asker ${seq} is answered twice`);
     this.askers.delete(seq);
@@ -345,21 +447,24 @@ class ClaimsWorld {
     if (!call) return;
     const { owner, effect } = call;
     if (effect.type === "look") {
-      const record = fate === "done" ? this.#store.get(effect.key) : "unknown";
-      this.#run(owner, owner.claims.found(effect.key, record, this.#now));
+      const { value, revision = 0 } = this.#store.get(effect.key) ?? {};
+      const record = value && { value, revision };
+      this.#run(owner, owner.claims.found(effect.key, fate === "done" ? record : "unknown", this.#now));
       return;
     }
     const { key, value, after } = effect;
     if (fate === "late") this.#late.push(() => this.#write(key, value, after));
-    const outcome = fate === "done" || fate === "unheard" ? this.#write(key, value, after) : "unknown";
+    // A claim of a key that was deleted follows the revision that this has left.
+    const stored = this.#store.get(key);
+    const follows = after === 0 && stored && !stored.value ? stored.revision : after;
+    const outcome = fate === "done" || fate === "unheard" ? this.#write(key, value, follows) : "unknown";
     this.#run(owner, owner.claims.written(key, fate === "done" ? outcome : "unknown", this.#now));
   }
 
   #write(key: string, value: ClaimValue<string> | undefined, after: number): number | "lost" {
     if ((this.#store.get(key)?.revision ?? 0) !== after) return "lost";
     const revision = ++this.#revision;
-    if (value) this.#store.set(key, { value, revision });
-    else this.#store.delete(key);
+    this.#store.set(key, { value, revision });
     return revision;
   }
 }
@@ -374,6 +479,7 @@ test("a key is sent once and has one end, with several owners that do not know o
       for (const [key, ends] of world.ends) assert.equal(ends.size, 1, `${key} ended as ${[...ends].join(" and ")}`);
       assert.equal(world.askers.size, 0, "an asker was not answered");
       assert.equal(world.open, 0);
+      assert.deepEqual(world.claimed, [], "keys stay claimed");
     }),
     { numRuns: 1_000 },
   );
