@@ -169,26 +169,32 @@ export class KeyedRequests {
 
   /** Ends every asker's request, after the exchange was cancelled. The ends of their keys go on to the store. */
   cancel(failure: Failure): void {
-    for (const seq of [...this.#askers.keys()]) {
+    this.#endAskers(failure);
+    this.#endAllLate();
+  }
+
+  /**
+   * Ends every asker's request. A claim that is on its way is given back, and what was sent has no other end than this.
+   * The store is offered all of it until it takes it, or for as long as any other end.
+   */
+  end(failure: Failure): void {
+    this.#endAskers(failure);
+    for (const number of [...this.#sent.keys()]) this.ended(number, failed(failure, undefined));
+    this.#endAllLate();
+    if (this.#claims.size === 0) this.#alarm.clear();
+  }
+
+  /** @param failure of those whose message may have been sent: the next owner takes the others */
+  #endAskers(failure: Failure): void {
+    for (const [seq, { key }] of [...this.#askers]) {
+      const end = this.#claims.mayBeSent(key) ? failed(failure, undefined) : "not_owner";
       this.abandon(seq);
-      this.#env.settle(seq, failed(failure, undefined), false);
+      this.#env.settle(seq, end, false);
     }
     for (const seq of [...this.#late]) {
       this.abandon(seq);
       this.#env.late(seq, failed(failure, undefined));
     }
-    this.#endAllLate();
-  }
-
-  /**
-   * A claim that is on its way is given back, and what was sent has no other end than this. The store is offered all of
-   * it until it takes it, or for as long as any other end.
-   */
-  end(failure: Failure): void {
-    for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);
-    for (const number of [...this.#sent.keys()]) this.ended(number, failed(failure, undefined));
-    this.#endAllLate();
-    if (this.#claims.size === 0) this.#alarm.clear();
   }
 
   #timeOut(number: number, { key, seq }: SentMessage, outcome: Outcome): void {

@@ -40,6 +40,9 @@ export interface SharedEnvironment {
   readonly tally: ClusterCounts;
 }
 
+/** The part of an upstream of this thread that is told of commands and of the ownership. */
+type SharedPart = Pick<Upstream, "handle" | "own" | "resign">;
+
 /** A request of ours that another member has. */
 interface Asked {
   readonly ask: OpenAsk;
@@ -103,7 +106,7 @@ export class SharedUpstream implements MemberUpstream {
   readonly #push: SharedPush;
   /** The address of our newest term. */
   #address: string | undefined;
-  #upstream: Upstream | undefined;
+  #upstream: SharedPart | undefined;
   /** The state of our own connection. */
   #own: UpstreamState = { phase: "idle", attempts: 0 };
   #posted = "";
@@ -150,7 +153,7 @@ export class SharedUpstream implements MemberUpstream {
   }
 
   /** Begins to take part, once the upstream is there that is to be shared. */
-  start(upstream: Upstream): void {
+  start(upstream: SharedPart): void {
     this.#upstream = upstream;
     this.#member.add(this.#name, this);
     this.log.start();
@@ -230,6 +233,8 @@ export class SharedUpstream implements MemberUpstream {
         this.log.end();
         this.#push.end();
         this.#keyed.end(removed);
+        for (const seq of [...this.#taken.keys()])
+          this.#answer(seq, { type: "settled", outcome: failed(removed, undefined) });
         this.#upstream?.handle(command);
         break;
       default:

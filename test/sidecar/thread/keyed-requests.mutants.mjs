@@ -16,7 +16,18 @@ export default {
       "this.#end(message.key, withoutLate(message.outcome));",
       "this.#end(message.key, message.outcome);",
     ],
-    ["what is removed is sent", "for (const seq of [...this.#askers.keys(), ...this.#late]) this.abandon(seq);", ""],
+    [
+      "what is removed is sent",
+      "      this.abandon(seq);\n      this.#env.settle(seq, end, false);",
+      "      this.#env.settle(seq, end, false);",
+    ],
+    ["those that ask for what is removed hear nothing", "      this.#env.settle(seq, end, false);\n", ""],
+    [
+      "what may have been sent is called another owner's",
+      "this.#claims.mayBeSent(key) ?",
+      "this.#claims.mayBeSent(seq.toString()) ?",
+    ],
+    ["what was not sent may have been", "this.#claims.mayBeSent(key) ?", "this.#claims.has(key) ?"],
     ["a body is kept after it was sent", "    shared.body = undefined;\n", ""],
     ["each that asks for a key keeps a body", "if (present?.digest === digest) {", "if (present === null) {"],
     [
@@ -30,8 +41,8 @@ export default {
     ["what was sent stays open after a removal", "this.ended(number, failed(failure, undefined));", "void number;"],
     [
       "the keys of what has timed out stay open after the exit",
-      "    this.#endAllLate();\n  }\n\n  /**\n   * A claim",
-      "  }\n\n  /**\n   * A claim",
+      "    this.#endAllLate();\n  }\n\n  /**\n   * Ends",
+      "  }\n\n  /**\n   * Ends",
     ],
     [
       "what a removal leaves is offered to the store only once",

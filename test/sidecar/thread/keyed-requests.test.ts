@@ -315,6 +315,19 @@ test("a claim whose result is lost is found, and its message sent once", async (
   assert.deepEqual((await one.toldOf(1)).end, reply());
 });
 
+test("a claim that is lost on its way leaves its key free, though its asker has left", async (t) => {
+  const { server, one, next } = await two(t);
+  next.released.push(1);
+  one.engine.loseResults();
+  one.ask(1);
+  one.keyed.abandon(1);
+  await Promise.all(one.held);
+  await until(() => server.valuesIn("claims").size === 0, { what: "the claim to be given back" });
+  next.ask(2);
+  next.keyed.ended(await next.given(), reply());
+  assert.deepEqual([(await next.toldOf(2)).end, one.sent], [reply(), []]);
+});
+
 test("a store that is not there has sent nothing, which is told at the deadline", async (t) => {
   const { server, one } = await two(t);
   server.stop();
@@ -413,10 +426,11 @@ test("an upstream that is removed sends nothing more, and gives back what it was
   const { server, one } = await two(t);
   one.ask(1);
   one.keyed.end(removed);
+  assert.deepEqual(one.told, [{ seq: 1, end: "not_owner", how: "settled" }], "the next owner may send it");
   await Promise.all(one.held);
   await until(() => one.held.length === 2, { what: "the claim to be given back" });
   await Promise.all(one.held);
-  assert.deepEqual([one.sent, one.told, [...server.valuesIn("claims").keys()]], [[], [], []]);
+  assert.deepEqual([one.sent, one.told.length, [...server.valuesIn("claims").keys()]], [[], 1, []]);
 });
 
 test("what an upstream had sent that is removed ends for those that ask the next owner", async (t) => {
@@ -424,12 +438,30 @@ test("what an upstream had sent that is removed ends for those that ask the next
   next.released.push(1);
   one.ask(1);
   await one.given();
+  one.ask(3);
   one.keyed.end(removed);
+  for (const seq of [1, 3]) assert.deepEqual(codeOf(await one.toldOf(seq)), ["connection_lost", "maybe"]);
   await Promise.all(one.held);
   next.ask(2);
   const told = await next.toldOf(2);
   assert.deepEqual([told.how, ...codeOf(told)], ["replayed", "connection_lost", "maybe"]);
-  assert.deepEqual([one.told, next.sent], [[], []]);
+  assert.deepEqual([one.told.length, next.sent], [2, []]);
+});
+
+test("those that wait for a late reply hear of a removal, and those that wait for another owner's claim", async (t) => {
+  const { one, next } = await two(t);
+  one.ask(1);
+  one.keyed.ended(await one.given(), failure("reply_timeout", "maybe"));
+  await one.toldOf(1);
+  next.released.push(1);
+  next.ask(2);
+  await until(() => next.held.length === 1, { what: "the claim" });
+  await Promise.all(next.held);
+  next.keyed.end(removed);
+  assert.deepEqual(codeOf(await next.toldOf(2)), ["connection_lost", "maybe"]);
+  one.keyed.end(removed);
+  const last = await one.toldOf(1, 2);
+  assert.deepEqual([last.how, ...codeOf(last)], ["late", "connection_lost", "maybe"]);
 });
 
 test("what a removal leaves is offered to a store that misses it until it takes it", async (t) => {
@@ -464,10 +496,12 @@ test("the exit ends every asker, and what is known goes on to the store", async 
   one.keyed.ended(await one.given(2), failure("reply_timeout", "maybe"));
   await one.toldOf(2);
   one.ask(3, { key: "l" });
+  one.ask(5, { key: "m" });
   one.keyed.ended(first, failure("connection_lost", "maybe"));
   one.keyed.cancel({ code: "cancelled", sent: "maybe", detail: "by the test" });
   assert.deepEqual(codeOf(await one.toldOf(1)), ["cancelled", "maybe"]);
   assert.deepEqual([(await one.toldOf(2, 2)).how, (await one.toldOf(3)).how], ["late", "settled"]);
+  assert.equal((await one.toldOf(5)).end, "not_owner");
   await Promise.all(one.held);
   next.ask(4);
   assert.deepEqual(codeOf(await next.toldOf(4)), ["connection_lost", "maybe"]);

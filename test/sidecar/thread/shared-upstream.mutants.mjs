@@ -3,6 +3,12 @@ export default {
   tests: ["test/cluster/replicas"],
   mutants: [
     [
+      "callers of other replicas hear nothing of a removal",
+      "for (const seq of [...this.#taken.keys()])",
+      "for (const seq of [] as number[])",
+      { tests: ["test/sidecar/thread/shared-upstream"] },
+    ],
+    [
       "a key is not claimed",
       "if (command.key) {",
       "if (command.key === null) {",
