@@ -32,6 +32,9 @@ export type FoldEffect =
 /** The most entries for which one log is read again. */
 const MISSED_MAX = 64;
 
+/** The most epochs of lost logs that are remembered. */
+const LOST_MAX = 64;
+
 const HOLE = "entries of the cluster's log are missing";
 
 export class LogFold {
@@ -41,8 +44,8 @@ export class LogFold {
   /** Entries for which the log was read again: a second time would not find more. */
   readonly #missed = new Set<number>();
   #epoch: string | undefined;
-  /** The epoch of a log that was cut off: cursors of it stand for other entries, or none. */
-  #lostEpoch: string | undefined;
+  /** The epochs of logs that were cut off, the oldest first: cursors of them stand for other entries, or none. */
+  readonly #lost = new Set<string>();
   readonly #places = new Map<string, JournalPlace>();
   /** The time of the newest item. */
   #at = 0;
@@ -56,7 +59,8 @@ export class LogFold {
 
   /** The epoch for a new term to go on with; undefined if it must begin another. */
   get epoch(): string | undefined {
-    return this.#epoch === this.#lostEpoch || !this.#places.has(MAIN_JOURNAL) ? undefined : this.#epoch;
+    const epoch = this.#epoch;
+    return epoch === undefined || this.#lost.has(epoch) || !this.#places.has(MAIN_JOURNAL) ? undefined : epoch;
   }
 
   get places(): readonly JournalPlace[] {
@@ -118,7 +122,10 @@ export class LogFold {
   }
 
   #forget(): void {
-    this.#lostEpoch = this.#epoch;
+    // It may be forgotten again before its first entry is read.
+    if (this.#epoch !== undefined) this.#lost.add(this.#epoch);
+    const [oldest] = this.#lost;
+    if (this.#lost.size > LOST_MAX && oldest !== undefined) this.#lost.delete(oldest);
     this.#position = 0;
     this.#term = 0;
     this.#epoch = undefined;

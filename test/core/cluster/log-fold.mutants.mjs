@@ -24,7 +24,12 @@ export default {
     ["a hole is not told", "this.#holes++;", ""],
     ["a log may become shorter", "&& last >= this.#position;", ";"],
     ["a log may have another life", "this.#life === undefined || this.#life === life", "life !== undefined"],
-    ["the epoch of a lost log is used again", "this.#epoch === this.#lostEpoch || ", ""],
+    ["the epoch of a lost log is used again", "this.#lost.has(epoch) || ", ""],
+    [
+      "the epoch of a log that is lost again is used again",
+      "if (this.#epoch !== undefined) this.#lost.add(this.#epoch);",
+      "this.#lost.clear();\n    this.#lost.add(String(this.#epoch));",
+    ],
     ["a journal that was closed goes on", "known?.epoch !== place.epoch", "known === undefined"],
   ],
 };

@@ -252,6 +252,25 @@ test("a log that is shorter than what was folded is another one, and its epoch i
   assert.deepEqual(shown(foldOf(log.entries)), ["/1: b"]);
 });
 
+test("a log that is lost again before it was read, or after a new epoch was begun in it, uses no epoch again", () => {
+  const log = new Log();
+  const { fold } = new Owner(log).begin(1);
+  const length = log.entries.length;
+  assert.equal(fold.found("life", length - 1), true);
+  assert.equal(fold.found("another", 0), true);
+  log.foldInto(fold);
+  assert.equal(fold.epoch, undefined);
+  const next = new Owner(log);
+  log.foldInto(next.fold);
+  next.settle(next.writer.begin(2, { epoch: "e2", isNew: true }, LIFE, 0));
+  log.foldInto(fold);
+  assert.equal(fold.epoch, "e2");
+  assert.equal(fold.found("another", length), true);
+  log.entries.length = length;
+  log.foldInto(fold);
+  assert.equal(fold.epoch, undefined, "neither of the first");
+});
+
 test("a log of another life is read from its beginning", () => {
   const fold = new LogFold();
   assert.equal(fold.found("one", 0), false);
