@@ -35,9 +35,10 @@ export function decodeBatch(bytes: Uint8Array): LogBatch {
   return batch;
 }
 
-function lifeOf({ from, at, why }: Head): LogLife {
+function lifeOf({ from, at, why, first = 1 }: Head): LogLife {
   if (!isTime(from) || !isTime(at) || typeof why !== "string") throw malformed("not the beginning of a term");
-  return { from, at, why };
+  if (!isNumber(first)) throw malformed("not the first number of a term");
+  return { from, at, why, first };
 }
 
 function placeOf({ name, epoch, next }: Head): JournalPlace {
@@ -65,7 +66,7 @@ function gapOf({ dropped, reason, from, to, filled, why }: Head): GapDetails {
   };
 }
 
-/** Numbers grow by one: a far greater one would leave none for those that follow. */
+/** Numbers grow by one, or to the time of a term: a far greater one would leave none for those that follow. */
 function isNumber(value: unknown): value is number {
   return isCount(value) && value <= 2 ** 48;
 }

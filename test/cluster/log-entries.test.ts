@@ -40,7 +40,7 @@ const item: fc.Arbitrary<LogItem> = fc.oneof(
 const batch: fc.Arbitrary<LogBatch> = fc.record({
   term: count,
   epoch: text,
-  life: fc.option(fc.record({ from: count, at: count, why: text }), { nil: undefined }),
+  life: fc.option(fc.record({ from: count, at: count, why: text, first: fc.nat() }), { nil: undefined }),
   journals: fc.array(fc.record({ name: text, epoch: text, next: count })),
   items: fc.array(item),
   closed: fc.array(text),

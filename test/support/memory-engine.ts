@@ -133,6 +133,13 @@ export class MemoryServer {
     entries.splice(0, Math.max(0, entries.length - kept));
   }
 
+  /** Loses the newest entries of a log, as a server does that had not written them to its disk. */
+  lose(name: string, count: number): void {
+    const log = this.logOf(name);
+    log.last -= log.entries.splice(-count).length;
+    for (const [id, seq] of log.ids) if (seq > log.last) log.ids.delete(id);
+  }
+
   append(name: string, id: string, entry: Uint8Array): number {
     const log = this.logOf(name);
     const known = log.ids.get(id);

@@ -26,6 +26,11 @@ export interface LogLife {
   readonly from: number;
   readonly at: number;
   readonly why: string;
+  /**
+   * The least number of the gap that begins the term. The store may have lost entries that readers have seen, and
+   * everybody who knew them be gone: no other entry may get their numbers.
+   */
+  readonly first: number;
 }
 
 export interface LogBatch {

@@ -21,8 +21,9 @@ export type FoldEffect =
   | {
       readonly type: "gap";
       readonly journal: string;
-      /** May be greater than the next: entries before it are missing. */
+      /** May be greater than the next: entries before it are missing, or the numbers were skipped. */
       readonly number: number;
+      readonly isBehindSkipped?: true;
       readonly at: number;
       readonly gap: GapDetails;
     }
@@ -34,6 +35,9 @@ const MISSED_MAX = 64;
 
 /** The most epochs of lost logs that are remembered. */
 const LOST_MAX = 64;
+
+/** Behind this number a term begins another epoch: those of a log are bounded. */
+export const LAST_NUMBER = 2 ** 47;
 
 const HOLE = "entries of the cluster's log are missing";
 
@@ -60,7 +64,8 @@ export class LogFold {
   /** The epoch for a new term to go on with; undefined if it must begin another. */
   get epoch(): string | undefined {
     const epoch = this.#epoch;
-    return epoch === undefined || this.#lost.has(epoch) || !this.#places.has(MAIN_JOURNAL) ? undefined : epoch;
+    const next = this.#places.get(MAIN_JOURNAL)?.next ?? Number.POSITIVE_INFINITY;
+    return epoch === undefined || this.#lost.has(epoch) || next > LAST_NUMBER ? undefined : epoch;
   }
 
   get places(): readonly JournalPlace[] {
@@ -147,9 +152,13 @@ export class LogFold {
   }
 
   /** Every journal has a gap where a term begins, but the one that begins with it. */
-  #onLife({ term, epoch }: LogBatch, { from, at, why }: LogLife, isNew: boolean, effects: FoldEffect[]): void {
+  #onLife({ term, epoch }: LogBatch, life: LogLife, isNew: boolean, effects: FoldEffect[]): void {
+    const { from, at, why, first } = life;
     const gap: GapDetails = { dropped: null, reason: "away", from, to: at, why };
-    if (!isNew) for (const { name } of this.places) effects.push({ type: "gap", ...this.#number(name), at, gap });
+    for (const { name, next } of isNew ? [] : this.places) {
+      const isBehindSkipped = first > next && ({ isBehindSkipped: true } as const);
+      effects.push({ type: "gap", ...this.#number(name, first), at, gap, ...isBehindSkipped });
+    }
     this.#at = at;
     effects.push({ type: "life", term, epoch });
   }
@@ -187,10 +196,10 @@ export class LogFold {
     effects.push({ type: "open", place });
   }
 
-  /** Takes the journal's next number. */
-  #number(journal: string): { readonly journal: string; readonly number: number } {
+  /** Takes the journal's next number, but none that is less than the first. */
+  #number(journal: string, first = 1): { readonly journal: string; readonly number: number } {
     const place = this.#places.get(journal);
-    const number = place?.next ?? 1;
+    const number = Math.max(place?.next ?? 1, first);
     if (place) this.#places.set(journal, { ...place, next: number + 1 });
     return { journal, number };
   }

@@ -2,6 +2,7 @@
 import type { Body } from "../../protocols/protocol.ts";
 import { type GapDetails, type JournalBounds, MAIN_JOURNAL, type MessageKind } from "../messages/journal.ts";
 import type { JournalPlace, LogBatch, LogItem, LogLife } from "./log-batch.ts";
+import { LAST_NUMBER } from "./log-fold.ts";
 
 /** To be appended to the log; the same id again is the same batch. Report `appended` once it is stored. */
 export interface LogAppend {
@@ -39,6 +40,9 @@ const BATCH_SIZE = 192 * 1024;
 export const LOGGED_MAX = 240 * 1024;
 /** Time until the same batch is sent again, if nobody said that it is stored. */
 const AGAIN_MS = 1_000;
+/** A term's numbers begin at its time since 2026, so many for each millisecond: more than a log takes. */
+const NUMBERS_SINCE = Date.UTC(2026);
+const NUMBERS_PER_MS = 128;
 /** Approximate size of an item besides its data. */
 const ITEM_SIZE = 128;
 
@@ -92,8 +96,14 @@ export class LogWriter {
    *
    * @param log its epoch is the fold's, once that has read the log to its end; a new one if it has none
    */
-  begin(term: number, log: { readonly epoch: string; readonly isNew: boolean }, life: LogLife, now: number): LogAppend {
+  begin(
+    term: number,
+    log: { readonly epoch: string; readonly isNew: boolean },
+    silence: Omit<LogLife, "first">,
+    now: number,
+  ): LogAppend {
     const { epoch } = log;
+    const life = { ...silence, first: firstAt(silence.at) };
     this.#isGathering = true;
     this.#term = { number: term, epoch, places: undefined };
     this.#onItsWay = undefined;
@@ -272,6 +282,15 @@ class Assembly {
     this.#places.set(name, place);
     this.journals.set(name, place);
   }
+}
+
+/**
+ * The least number of a term that begins at this time of the wall clock: greater than all that were given before,
+ * though a store has lost them. A clock that is further off than a log can count does not matter.
+ */
+function firstAt(at: number): number {
+  const first = Math.floor((at - NUMBERS_SINCE) * NUMBERS_PER_MS);
+  return first > 0 && first < LAST_NUMBER ? first : 1;
 }
 
 function sizeOf(queued: Queued): number {

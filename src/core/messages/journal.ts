@@ -136,20 +136,34 @@ export function countedBytesOf({ entries }: Pick<Page, "entries">): number {
   return bytes >= HEAVY_PAGE_BYTES ? bytes : 0;
 }
 
-/** Messages that a reader missed appear as a gap in their place. Times are arguments. */
+/** Numbers that no entry has, in front of the entry with this place in the order of all. */
+interface Jump {
+  readonly place: number;
+  readonly skipped: number;
+}
+
+/**
+ * Messages that a reader missed appear as a gap in their place. Times are arguments. An entry has a `seq`, by which
+ * readers know it, and a place: both grow by one, but where numbers are skipped.
+ */
 export class Journal {
   readonly epoch: string;
   #bounds: JournalBounds;
   readonly #formerEpochs: readonly string[];
   readonly #startedAt: number;
-  /** Indexed by `seq % count`. */
+  /** Indexed by the place modulo `count`. */
   #ring: (StoredMessage | Gap | undefined)[] = [];
   readonly #budget: Budget;
   readonly #bodies: BodyStore;
+  /** The places of the oldest and of the newest entry. */
   #oldest = 1;
   #newest = 0;
+  /** The numbers that were skipped in front of the oldest entry, in front of all, and where, from the oldest on. */
+  #skippedBefore = 0;
+  #skipped = 0;
+  readonly #jumps: Jump[] = [];
   #bytes = 0;
-  /** `seq` of the newest evicted gap: a reader before it has missed an unknown number of messages. */
+  /** The place of the newest evicted gap: a reader before it has missed an unknown number of messages. */
   #newestEvictedGap = 0;
   readonly #absence = new Absence();
   readonly #losses: { evicted: number };
@@ -187,7 +201,7 @@ export class Journal {
 
   /** The `seq` of the newest entry; 0 before the first. */
   get newest(): number {
-    return this.#newest;
+    return this.#newest + this.#skipped;
   }
 
   /**
@@ -199,7 +213,7 @@ export class Journal {
     if (!this.#absence.isResuming) this.markBack(at);
     const body = same ? this.#bodies.share(same) : this.#bodies.put(data);
     this.#makeRoom(body.length);
-    this.#push({ seq: this.#newest + 1, at, kind, body, request });
+    this.#push({ seq: this.newest + 1, at, kind, body, request });
     return body;
   }
 
@@ -211,7 +225,7 @@ export class Journal {
       this.#evictOldest();
     }
     const kept: (StoredMessage | Gap | undefined)[] = [];
-    for (let seq = this.#oldest; seq <= this.#newest; seq++) kept[seq % bounds.count] = this.#entryAt(seq);
+    for (let place = this.#oldest; place <= this.#newest; place++) kept[place % bounds.count] = this.#entryAt(place);
     this.#ring = kept;
     this.#bounds = bounds;
   }
@@ -258,24 +272,31 @@ export class Journal {
 
   appendGap(at: number, details: GapDetails): void {
     this.#makeRoom(0);
-    const seq = this.#newest + 1;
+    const seq = this.newest + 1;
     this.#push(this.#gap(seq, at, seq === 1 ? null : this.#cursor(seq - 1), details));
   }
 
   /** The next entry has this number; those before it are missing, an unknown number of messages among them. */
   skipTo(seq: number): void {
     this.close();
-    this.#oldest = seq;
-    this.#newest = seq - 1;
-    this.#newestEvictedGap = seq - 1;
+    this.#oldest = seq - this.#skipped;
+    this.#newest = this.#oldest - 1;
+    this.#newestEvictedGap = this.#newest;
+  }
+
+  /** The next entry has this number, and no entry ever gets those before it. Append a gap, for their readers. */
+  jumpTo(seq: number): void {
+    const skipped = seq - this.newest - 1;
+    this.#jumps.push({ place: this.#newest + 1, skipped });
+    this.#skipped += skipped;
   }
 
   /** Returns undefined if the cursor is ahead of every entry: it was never handed out. */
   read({ after, limit, where }: ReadOptions): Page | undefined {
     const from = this.#locate(after);
-    if (from.seq > this.#newest) return undefined;
+    if (from.place > this.#newest) return undefined;
     const entries: JournalEntry[] = from.gap ? [from.gap] : [];
-    let next = Math.max(from.seq, this.#oldest - 1);
+    let next = Math.max(from.place, this.#oldest - 1);
     let bytes = 0;
     let scanned = 0;
     while (next < this.#newest && entries.length < limit && scanned < SCAN_BYTES) {
@@ -293,44 +314,62 @@ export class Journal {
       bytes += size;
       entries.push("gap" in stored ? stored : this.#message(stored));
     }
-    return { epoch: this.epoch, entries, next, end: next === this.#newest, gone: from.gone };
+    return { epoch: this.epoch, entries, next: this.#seqAt(next), end: next === this.#newest, gone: from.gone };
   }
 
   /** The request of the upstream's that is in this place, or why there is none. */
   requestAt(seq: number): KeptRequest | NoRequest {
-    if (seq < 1 || seq > this.#newest) return "unknown";
-    if (seq < this.#oldest) return "dropped";
-    const entry = this.#entryAt(seq);
-    if ("gap" in entry) return "unknown";
+    const place = this.#placeOf(seq);
+    if (seq < 1 || place > this.#newest) return "unknown";
+    if (place < this.#oldest) return "dropped";
+    const entry = this.#entryAt(place);
+    if ("gap" in entry || entry.seq !== seq) return "unknown";
     return entry.request ? { request: entry.request, data: this.#message(entry).data } : "plain";
   }
 
-  /** Resolves a start to the `seq` to read after, and the gap to show first. */
-  #locate(after: Start): { readonly seq: number; readonly gap?: Gap | undefined; readonly gone: boolean } {
-    if (after === "latest") return { seq: this.#newest, gone: false };
-    if (after === "earliest") return { seq: 0, gap: this.#overflow(0, null), gone: false };
+  /** Resolves a start to the place to read after, and the gap to show first. */
+  #locate(after: Start): { readonly place: number; readonly gap?: Gap | undefined; readonly gone: boolean } {
+    if (after === "latest") return { place: this.#newest, gone: false };
+    if (after === "earliest") return { place: 0, gap: this.#overflow(0, null), gone: false };
     if (after.epoch === this.epoch) {
-      const gap = this.#overflow(after.seq, cursorText(after));
-      return { seq: after.seq, gap, gone: gap !== undefined };
+      const place = this.#placeOf(after.seq);
+      const gap = this.#overflow(place, cursorText(after));
+      return { place, gap, gone: gap !== undefined };
     }
     const crashed = this.#formerEpochs.includes(after.epoch);
     // Until it is evicted, the journal's first entry is the gap of the crash.
-    if (crashed && this.#oldest === 1) return { seq: 0, gone: false };
+    if (crashed && this.#oldest === 1) return { place: 0, gone: false };
     const reason = crashed ? "crashed" : "expired";
-    return { seq: 0, gap: this.#gapBefore(cursorText(after), { dropped: null, reason }), gone: true };
+    return { place: 0, gap: this.#gapBefore(cursorText(after), { dropped: null, reason }), gone: true };
   }
 
-  /** The gap for a reader that has seen everything up to `seq`, if entries after it have been evicted. */
-  #overflow(seq: number, after: string | null): Gap | undefined {
-    if (seq >= this.#oldest - 1) return undefined;
-    const dropped = seq < this.#newestEvictedGap ? null : this.#oldest - 1 - seq;
+  /** The gap for a reader that has seen everything up to a place, if entries after it have been evicted. */
+  #overflow(place: number, after: string | null): Gap | undefined {
+    if (place >= this.#oldest - 1) return undefined;
+    const dropped = place < this.#newestEvictedGap ? null : this.#oldest - 1 - place;
     return this.#gapBefore(after, { dropped, reason: "overflow" });
   }
 
   /** A gap before the oldest entry; it takes that entry's time or, in an empty journal, the journal's start. */
   #gapBefore(after: string | null, details: GapDetails): Gap {
     const oldest = this.#ring[this.#oldest % this.#bounds.count];
-    return this.#gap(this.#oldest - 1, oldest?.at ?? this.#startedAt, after, details);
+    return this.#gap(this.#seqAt(this.#oldest) - 1, oldest?.at ?? this.#startedAt, after, details);
+  }
+
+  /** The place of a number; of one that was skipped, the place in front of it. */
+  #placeOf(seq: number): number {
+    let before = this.#skippedBefore;
+    for (const { place, skipped } of this.#jumps) {
+      if (seq < place + before + skipped) return Math.min(seq - before, place - 1);
+      before += skipped;
+    }
+    return seq - before;
+  }
+
+  #seqAt(place: number): number {
+    let before = this.#skippedBefore;
+    for (const jump of this.#jumps) if (jump.place <= place) before += jump.skipped;
+    return place + before;
   }
 
   #gap(seq: number, at: number, after: string | null, details: GapDetails): Gap {
@@ -348,8 +387,8 @@ export class Journal {
   }
 
   #push(entry: StoredMessage | Gap): void {
-    this.#newest = entry.seq;
-    this.#ring[entry.seq % this.#bounds.count] = entry;
+    this.#newest++;
+    this.#ring[this.#newest % this.#bounds.count] = entry;
     this.#bytes += sizeOf(entry);
     this.#budget.take("journals", ENTRY_BYTES);
   }
@@ -368,15 +407,19 @@ export class Journal {
     this.#bytes -= sizeOf(entry);
     this.#budget.give("journals", ENTRY_BYTES);
     this.#ring[this.#oldest % this.#bounds.count] = undefined;
+    if ("gap" in entry) this.#newestEvictedGap = this.#oldest;
     this.#oldest++;
-    if ("gap" in entry) this.#newestEvictedGap = entry.seq;
-    else this.#bodies.release(entry.body);
+    for (let jump = this.#jumps[0]; jump && jump.place < this.#oldest; jump = this.#jumps[0]) {
+      this.#skippedBefore += jump.skipped;
+      this.#jumps.shift();
+    }
+    if (!("gap" in entry)) this.#bodies.release(entry.body);
     return entry;
   }
 
-  #entryAt(seq: number): StoredMessage | Gap {
-    const entry = this.#ring[seq % this.#bounds.count];
-    if (entry === undefined) throw new RangeError(`no journal entry at seq ${seq}`);
+  #entryAt(place: number): StoredMessage | Gap {
+    const entry = this.#ring[place % this.#bounds.count];
+    if (entry === undefined) throw new RangeError(`no journal entry at place ${place}`);
     return entry;
   }
 }

@@ -60,7 +60,7 @@ export interface MessageWriter {
 const ROOM_EVERY_MS = 20;
 
 type LoggedEntry =
-  | { readonly at: number; readonly gap: GapDetails }
+  | { readonly at: number; readonly gap: GapDetails; readonly isBehindSkipped?: true }
   | {
       readonly at: number;
       readonly data: Body;
@@ -156,11 +156,17 @@ export class Journals implements MessageWriter {
     this.#scheduleRetry();
   }
 
-  /** Adds a logged message or gap. @param number may be greater than the next: entries before it are missing */
+  /**
+   * Adds a logged message or gap.
+   *
+   * @param number may be greater than the next: entries before it are missing, but for those that were skipped
+   */
   add(name: string, number: number, entry: LoggedEntry): void {
     const journal = this.#journals.get(name);
     if (!journal) return;
-    if (number > journal.newest + 1) journal.skipTo(number);
+    const isBehindSkipped = "gap" in entry && entry.isBehindSkipped;
+    if (isBehindSkipped) journal.jumpTo(number);
+    else if (number > journal.newest + 1) journal.skipTo(number);
     if ("data" in entry) this.#append(journal, entry.data, entry.kind, entry.at, entry.request);
     else journal.appendGap(entry.at, entry.gap);
     this.#scheduleRetry();

@@ -3,6 +3,12 @@ export default {
   tests: ["test/core/cluster/log.test"],
   deno: true,
   mutants: [
+    [
+      "a term goes on with the numbers that a store may have lost",
+      "first > 0 && first < LAST_NUMBER ? first",
+      "first < 0 ? first",
+    ],
+    ["a clock that is far off uses all numbers", "first > 0 && first < LAST_NUMBER", "first > 0"],
     ["batches overtake each other", "|| !places || this.#onItsWay ||", "|| !places ||"],
     ["nothing is sent again", "now < sent.sentAt + AGAIN_MS) return", "now >= 0) return"],
     ["an old acknowledgement counts", "this.#onItsWay?.append.id !== id", "this.#onItsWay === undefined"],

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { LogBatch } from "../../../src/core/cluster/log-batch.ts";
 import { type FoldEffect, LogFold } from "../../../src/core/cluster/log-fold.ts";
 import { LOGGED_MAX, type LogAppend, LogWriter } from "../../../src/core/cluster/log-writer.ts";
-import { Journal } from "../../../src/core/messages/journal.ts";
+import { Journal, type Start } from "../../../src/core/messages/journal.ts";
 
 const BOUNDS = { count: 1_000, bytes: 1_000_000 };
 const LIFE = { from: 100, at: 200, why: "its owner was replaced" };
@@ -43,8 +43,9 @@ class Owner {
     this.log = log;
   }
 
-  begin(term: number): this {
-    this.settle(this.writer.begin(term, epochOf(this.fold, term), LIFE, this.now));
+  /** @param at by the wall clock; before the time from which numbers are counted by default */
+  begin(term: number, at = LIFE.at): this {
+    this.settle(this.writer.begin(term, epochOf(this.fold, term), { ...LIFE, at }, this.now));
     return this;
   }
 
@@ -198,7 +199,7 @@ test("an entry of a lost log that is appended again behind the next one's beginn
     return { term: 7, epoch, journals, items, closed: [], ...(life && { life }) };
   };
   const fold = new LogFold();
-  const life = { from: 0, at: 0, why: "" };
+  const life = { from: 0, at: 0, why: "", first: 1 };
   const log = [entry("new", "", life), entry("old", "again"), entry("new", "a"), entry("old", "and again")];
   const effects = log.flatMap((batch, at) => fold.take(at + 1, batch));
   assert.deepEqual([fold.epoch, fold.position, fold.counts.ignored], ["new", 4, 2]);
@@ -438,7 +439,8 @@ function journalsOf(effects: readonly FoldEffect[]): Map<string, Journal> {
       journals.set(effect.place.name, journal);
     } else if (effect.type !== "life") {
       const journal = journals.get(effect.journal);
-      if (journal && effect.number > journal.newest + 1) journal.skipTo(effect.number);
+      if (effect.type === "gap" && effect.isBehindSkipped) journal?.jumpTo(effect.number);
+      else if (journal && effect.number > journal.newest + 1) journal.skipTo(effect.number);
       if (effect.type === "gap") journal?.appendGap(effect.at, effect.gap);
       else journal?.append(effect.data, effect.kind, effect.at);
       assert.equal(journal?.newest, effect.number);
@@ -553,3 +555,122 @@ function assertComplete(all: readonly Numbered[], said: readonly number[]): void
     hasGap = false;
   }
 }
+
+type Loss =
+  | { readonly type: "say" | "replace" }
+  | { readonly type: "lose"; readonly count: number }
+  | { readonly type: "read"; readonly reader: number; readonly limit: number };
+
+const losses: fc.Arbitrary<Loss[]> = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant<Loss>({ type: "say" }) },
+    { weight: 1, arbitrary: fc.constant<Loss>({ type: "replace" }) },
+    {
+      weight: 2,
+      arbitrary: fc.record<Loss & { type: "lose" }>({ type: fc.constant("lose"), count: fc.nat({ max: 6 }) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record<Loss & { type: "read" }>({
+        type: fc.constant("read"),
+        reader: fc.nat({ max: 1 }),
+        limit: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
+  ),
+  { maxLength: 60 },
+);
+
+/** A reader who keeps a cursor, and asks whichever replica is there; from its first entry on it misses what is lost. */
+class Reader {
+  #after: Start = "earliest";
+  #last: number | undefined;
+  #hasGap = false;
+
+  read(journal: Journal | undefined, limit: number): void {
+    const page = journal?.read({ after: this.#after, limit });
+    if (!page) return;
+    this.#after = { epoch: page.epoch, seq: page.next };
+    for (const entry of page.entries) {
+      if ("gap" in entry) this.#hasGap = true;
+      else this.#take(Number(entry.data));
+    }
+  }
+
+  #take(number: number): void {
+    const expected = (this.#last ?? number - 1) + 1;
+    assert.ok(number >= expected, `${number} came twice`);
+    if (number > expected) assert.ok(this.#hasGap, `something before ${number} is missing without a gap`);
+    this.#last = number;
+    this.#hasGap = false;
+  }
+}
+
+test("a store that loses its newest entries, when all replicas have gone, leaves a gap for each reader", () => {
+  fc.assert(
+    fc.property(losses, (steps) => {
+      const log = new Log();
+      let term = 1;
+      let said = 0;
+      let now = Date.UTC(2026, 6);
+      let owner = new Owner(log).begin(term, now);
+      const readers = [new Reader(), new Reader()];
+      const replace = () => {
+        owner = new Owner(log);
+        log.foldInto(owner.fold);
+        // A hundred messages in each millisecond are fewer than a term may have.
+        now += 1;
+        owner.begin(++term, now);
+      };
+      const read = (reader: number, limit: number) =>
+        readers[reader]?.read(journalsOf(foldOf(log.entries)).get(""), limit);
+      for (const step of steps) {
+        if (step.type === "say") owner.say(String(++said));
+        else if (step.type === "read") read(step.reader, step.limit);
+        else {
+          if (step.type === "lose") log.entries.length = Math.max(0, log.entries.length - step.count);
+          replace();
+        }
+      }
+      owner.say(String(++said));
+      for (const reader of [0, 1]) read(reader, 1_000);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("the numbers of a term begin at its time, but behind those that are there, and whatever its clock says", () => {
+  const log = new Log();
+  new Owner(log).begin(1).say("a");
+  const begin = (term: number, at: number) => {
+    const owner = new Owner(log);
+    log.foldInto(owner.fold);
+    owner.begin(term, at);
+    owner.say(String(term));
+  };
+  const at = Date.UTC(2026) + 10;
+  begin(2, at);
+  begin(3, at - 5);
+  begin(4, at + 10);
+  begin(5, 8e15);
+  begin(6, -8e15);
+  const numbers = foldOf(log.entries).flatMap((effect) => (effect.type === "gap" ? [effect.number] : []));
+  assert.deepEqual(numbers, [1_280, 1_282, 2_560, 2_562, 2_564]);
+  const jumps = foldOf(log.entries).filter((effect) => effect.type === "gap" && effect.isBehindSkipped);
+  assert.equal(jumps.length, 2);
+});
+
+test("a term begins another epoch before the numbers of a log run out", () => {
+  const fold = new LogFold();
+  const batch = (next: number): LogBatch => ({
+    term: 1,
+    epoch: "e",
+    journals: [{ name: "", epoch: "e", next }],
+    items: [],
+    closed: [],
+  });
+  fold.take(1, batch(2 ** 47));
+  assert.equal(fold.epoch, "e");
+  fold.take(2, batch(2 ** 47 + 1));
+  assert.equal(fold.epoch, undefined);
+});

@@ -215,11 +215,13 @@ test("a written cursor parses to itself, and other texts are rejected", () => {
 type Action =
   | { readonly do: "append"; readonly size: number }
   | { readonly do: "gap" }
+  | { readonly do: "jump"; readonly skipped: number }
   | { readonly do: "read"; readonly limit: number };
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant("append" as const), size: fc.integer({ min: 0, max: 300 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: "gap" } as const) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("jump" as const), skipped: fc.nat({ max: 2 ** 30 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), limit: fc.integer({ min: 1, max: 7 }) }) },
 );
 
@@ -258,7 +260,11 @@ test("a reader that follows its cursor gets every message once and in order, or 
         for (const step of actions) {
           if (step.do === "append") journal.append(`${++appended} ${"x".repeat(step.size)}`, "text", 0);
           else if (step.do === "read") take(step.limit);
-          else {
+          else if (step.do === "jump") {
+            journal.jumpTo(journal.newest + 1 + step.skipped);
+            journal.appendGap(0, { dropped: null, reason: "away" });
+            gaps.push(journal.newest);
+          } else {
             const before = journal.newest;
             journal.markAway(0, "");
             journal.markBack(0);
@@ -272,6 +278,56 @@ test("a reader that follows its cursor gets every message once and in order, or 
       },
     ),
   );
+});
+
+/** Two messages, and two behind a gap whose number is a thousand further on. */
+function jumped(bounds = roomy): Journal {
+  const journal = filled(2, bounds);
+  journal.jumpTo(1_003);
+  journal.appendGap(3, { dropped: null, reason: "away" });
+  for (const n of [4, 5]) journal.append(`m${n}`, "text", n);
+  return journal;
+}
+
+test("numbers that are skipped leave the entries before them, and their cursors stand for the gap behind them", () => {
+  const journal = jumped();
+  assert.equal(journal.newest, 1_005);
+  const page = read(journal, "earliest");
+  assert.deepEqual([brief(page.entries), page.next, page.end], ["m1 m2 [away ?] m4 m5", 1_005, true]);
+  assert.deepEqual(
+    page.entries.map(({ seq }) => seq),
+    [1, 2, 1_003, 1_004, 1_005],
+  );
+  for (const seq of [2, 3, 700, 1_002]) {
+    const behind = read(journal, at(seq));
+    assert.deepEqual([brief(behind.entries), behind.gone], ["[away ?] m4 m5", false], `${seq}`);
+  }
+  assert.deepEqual([read(journal, at(1), 1).next, read(journal, at(1_003), 1).next], [2, 1_004]);
+  assert.equal(brief(read(journal, at(1_004)).entries), "m5");
+  assert.equal(journal.read({ after: at(1_006), limit: 1 }), undefined);
+});
+
+test("skipped numbers do not count as messages, and no request has one", () => {
+  const journal = jumped({ count: 3, bytes: roomy.bytes });
+  assert.equal(brief(read(journal, at(1)).entries), "[overflow 1] [away ?] m4 m5");
+  assert.equal(brief(read(journal, at(500)).entries), "[away ?] m4 m5");
+  assert.deepEqual(
+    [1, 2, 500, 1_003, 1_004, 1_006].map((seq) => journal.requestAt(seq)),
+    ["dropped", "dropped", "dropped", "unknown", "plain", "unknown"],
+  );
+  assert.equal(jumped().requestAt(500), "unknown");
+  journal.append("m6", "text", 6);
+  for (const seq of [1, 2, 500]) assert.equal(brief(read(journal, at(seq)).entries), "[overflow ?] m4 m5 m6");
+  journal.append("m7", "text", 7);
+  const late = read(journal, at(1_003));
+  assert.deepEqual([brief(late.entries), late.next], ["[overflow 1] m5 m6 m7", 1_007]);
+  journal.resize(roomy);
+  journal.append("m8", "text", 8);
+  assert.equal(brief(read(journal, at(1_004)).entries), "m5 m6 m7 m8");
+  journal.skipTo(2_000);
+  journal.append("m9", "text", 9);
+  const [gap, newest] = read(journal, at(1_008)).entries;
+  assert.deepEqual([gap && "gap" in gap && [gap.seq, gap.gap.dropped], newest?.seq], [[1_999, null], 2_000]);
 });
 
 test("other bounds keep the newest entries, at their cursors, and a reader behind them gets the gap", () => {

@@ -359,6 +359,26 @@ test("a log that lost its newest entry and has got another since goes on under a
   assert.notEqual(two.journals.epochOf(MAIN_JOURNAL), epoch);
 });
 
+test("a log that lost its newest entries while no replica ran has a gap for whoever had read them", async (t) => {
+  const server = new MemoryServer();
+  const one = await Replica.join(t, server);
+  one.log.own(1);
+  for (const text of ["a", "b", "c"]) {
+    one.say(text);
+    await one.has(text);
+  }
+  const epoch = one.journals.epochOf(MAIN_JOURNAL) as string;
+  const after = { epoch, seq: one.journals.newestOf(MAIN_JOURNAL)?.seq ?? 0 };
+  one.log.end();
+  server.lose("default", 2);
+  const two = await Replica.join(t, server);
+  two.log.own(2);
+  for (const text of ["d", "e", "f", "g"]) two.say(text);
+  assert.deepEqual(textsOf(await two.has("g")), ["a", "away null", "d", "e", "f", "g"]);
+  assert.equal(two.journals.epochOf(MAIN_JOURNAL), epoch, "cursors of what is there are good");
+  assert.deepEqual(textsOf(await two.read(after)), ["away null", "d", "e", "f", "g"]);
+});
+
 test("an entry that cannot be read is passed over, and told", async (t) => {
   const server = new MemoryServer();
   const one = await Replica.join(t, server);
