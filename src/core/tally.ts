@@ -16,7 +16,7 @@ export type Losses = Record<"evicted" | "missed" | GapReason, number>;
 
 /** The part of a replica in its cluster. */
 export interface ClusterCounts {
-  /** Requests that were passed on to the owner of the upstream. */
+  /** Requests that were passed on to the owner of the upstream, or to the replica that keeps their reply. */
   forwarded: number;
   /** Terms of ownership that this replica began. */
   takeovers: number;

@@ -16,6 +16,7 @@ export function namedUpstream<Facts extends InstanceFacts | undefined = undefine
     name,
     instance: instance as Facts,
     isShared: client.isShared,
+    held: client.held,
     journals: client.journals,
     subscriptions: client.subscriptions,
     get settings() {

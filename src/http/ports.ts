@@ -8,6 +8,7 @@ import type { Failure } from "../errors.ts";
 import type { ProtocolTraits, UpstreamDetails } from "../sidecar/contract.ts";
 import type { CallStats } from "../sidecar/host/call-stats.ts";
 import type { ExitReport } from "../sidecar/host/exit.ts";
+import type { HeldThings } from "../sidecar/host/held-things.ts";
 import type { JournalPulls } from "../sidecar/host/journal-pulls.ts";
 import type { OpenStream, StreamedRequest, StreamReader } from "../sidecar/host/streamed-replies.ts";
 import type { UpstreamSubscriptions } from "../sidecar/host/subscriptions.ts";
@@ -30,6 +31,8 @@ export interface UpstreamPort {
   >;
   /** True if the replicas of a cluster share it. */
   readonly isShared: boolean;
+  /** The way to what other replicas hold, and they to what this one does; undefined unless replicas share it. */
+  readonly held?: Pick<HeldThings, "address" | "ask"> | undefined;
   /** Undefined until the thread has opened the upstream. */
   readonly protocol: ProtocolTraits | undefined;
   /** Waits for `protocol` on behalf of a request with this timeout. */

@@ -9,6 +9,15 @@ import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
 import { OwnedIds } from "./owned-ids.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
+/** Stands between the address of the replica that keeps a reply and the rest of its id. */
+const BETWEEN = ".";
+const HELD = /^(held-[\w-]{22})\.[\w-]{43}$/;
+
+/** The address of the replica that keeps a reply; undefined if its id names none. */
+export function holderOf(id: string): string | undefined {
+  return HELD.exec(id)?.[1];
+}
+
 export class ReplyKeeper {
   readonly #ids = new OwnedIds();
   readonly #replies: KeptReplies;
@@ -40,33 +49,41 @@ export class ReplyKeeper {
 
   /**
    * Keeps the outcome of a request. Runs `request` only if there is room.
+   * @param about `holder`: the address at which other replicas of a cluster can ask for it
    * @param owner the caller that may fetch it
    * @returns why there is no room, if there is none
    */
   keep(
-    about: Pick<KeptReply, "upstream"> & Partial<Pick<KeptReply, "key" | "digest" | "isShared">>,
+    about: Pick<KeptReply, "upstream"> & { readonly holder?: string | undefined } & Partial<
+        Pick<KeptReply, "key" | "digest" | "isShared">
+      >,
     owner: string,
     request: () => Promise<CallerOutcome>,
   ): KeptReply | NoRoom {
-    const { upstream, key, digest, isShared = false } = about;
-    const record = { id: this.#ids.next(owner), upstream, owner, key, digest, isShared };
+    const { upstream, holder, key, digest, isShared = false } = about;
+    const record = { id: this.#newId(owner, holder), upstream, owner, key, digest, isShared };
     const kept = this.#replies.open(record, performance.now());
     if (typeof kept !== "string") request().then((outcome) => this.#settle(kept, outcome));
     return kept;
   }
 
   /** Keeps the late reply of a request that has just timed out. */
-  keepLate(upstream: string, owner: string, outcome: CallerOutcome): KeptReply | undefined {
-    const record = { id: this.#ids.next(owner), upstream, owner, key: undefined, digest: undefined };
+  keepLate(upstream: string, owner: string, outcome: CallerOutcome, holder?: string): KeptReply | undefined {
+    const record = { id: this.#newId(owner, holder), upstream, owner, key: undefined, digest: undefined };
     const kept = this.#replies.open(record, performance.now());
     if (typeof kept === "string") return undefined;
     this.#settle(kept, outcome);
     return kept;
   }
 
+  /** True for an id that was given here to this caller. */
+  isOf(owner: string, id: string): boolean {
+    return this.#ids.isOf(owner, id.slice(id.indexOf(BETWEEN) + 1));
+  }
+
   /** @throws SidesocketError `not_found`, also for a reply of another caller; `gone` if it is no longer kept */
   find(id: string, owner: string): KeptReply {
-    const kept = this.#ids.isOf(owner, id) ? this.#replies.byId(id, performance.now()) : null;
+    const kept = this.isOf(owner, id) ? this.#replies.byId(id, performance.now()) : null;
     if (kept === null) throw refused("not_found", "unknown request id: use the Location of a response of yours");
     if (kept) return kept;
     const { keep, count } = this.#bounds;
@@ -106,6 +123,11 @@ export class ReplyKeeper {
       const listener = stopping.on(() => watch(kept.state));
       if (left.aborted) leave();
     });
+  }
+
+  #newId(owner: string, holder: string | undefined): string {
+    const id = this.#ids.next(owner);
+    return holder === undefined ? id : `${holder}${BETWEEN}${id}`;
   }
 
   #settle(kept: KeptReply, outcome: CallerOutcome): void {

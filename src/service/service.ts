@@ -10,6 +10,7 @@ import type { DemoUpstream } from "../demo/demo-upstream.ts";
 import { type Failure, refused } from "../errors.ts";
 import { buildApp } from "../http/app.ts";
 import { belowApp } from "../http/below-app.ts";
+import { answersFor } from "../http/call/held-reply.ts";
 import { lastResponse } from "../http/last-response.ts";
 import { Metrics } from "../http/metrics/registry.ts";
 import { buildMetricsApp } from "../http/metrics-app.ts";
@@ -74,6 +75,7 @@ export class Service {
     this.#served = new ServedUpstreams(upstreams, shutdown, runtime, this.#front, memory, telemetry, tapeOf, cluster);
     this.#instances = new Instances(this.#served.sidecars, telemetry);
     this.#rules = new CallerRules(config, listener.port, this.#served.sidecars);
+    this.#served.sidecars.answerHeld = answersFor(this.#rules.keeper, this.#stopping);
     this.#endPressureLog = logPressure(this.#served.sidecars.budget);
     logRequests(telemetry);
   }

@@ -37,6 +37,8 @@ export type ToThread =
       readonly tally: Float64Array;
       /** The cluster whose replicas share it; undefined for an upstream of this replica alone. */
       readonly cluster?: ThreadCluster | undefined;
+      /** The address at which other replicas ask for what this one holds; set with `cluster`. */
+      readonly holder?: string | undefined;
       /** True to have every frame that goes out or comes in reported as `traced`. */
       readonly traces?: boolean | undefined;
       /** The most bytes to report as `taped`, of all that connections exchange; undefined for none. */
@@ -175,6 +177,20 @@ export type ToThread =
   | { readonly type: "remove"; readonly upstream: string }
   /** Reply: `inspected`. */
   | { readonly type: "inspect"; readonly upstream: string; readonly seq: number }
+  /**
+   * Asks another replica for a thing that it holds, at the address that the thing's id names. Reply: one `held`, unless
+   * the host leaves.
+   */
+  | {
+      readonly type: "askHolder";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly address: string;
+      readonly question: ArrayBuffer;
+    }
+  | { readonly type: "leaveHolder"; readonly upstream: string; readonly seq: number }
+  /** The answer to a `heldAsked`. */
+  | { readonly type: "answerHeld"; readonly upstream: string; readonly seq: number; readonly answer: ArrayBuffer }
   /** Asks for a sign of life. Reply: `heartbeat`. */
   | { readonly type: "heartbeat"; readonly upstream: "*" }
   /** Exit, step 0: fails what is unsent and takes nothing new. Reply: `drained`, once no reply is awaited any more. */
@@ -249,6 +265,16 @@ export type FromThread =
       readonly failure?: Failure | undefined;
     }
   | { readonly type: "inspected"; readonly upstream: string; readonly seq: number; readonly details: ThreadDetails }
+  | {
+      readonly type: "held";
+      readonly upstream: string;
+      readonly seq: number;
+      readonly answer: ArrayBuffer | NoHeldAnswer;
+    }
+  /** Another replica asks for a thing that this host holds. Reply: `answerHeld`. */
+  | { readonly type: "heldAsked"; readonly upstream: string; readonly seq: number; readonly question: ArrayBuffer }
+  /** It asks no more. */
+  | { readonly type: "heldLeft"; readonly upstream: string; readonly seq: number }
   | { readonly type: "drained"; readonly upstream: string }
   | { readonly type: "closed"; readonly upstream: string; readonly close: CloseCounts }
   /** `discarded`: the messages that were counted instead of kept since `stop`. */
@@ -261,6 +287,12 @@ export type FromThread =
  * replica that owns the upstream has them.
  */
 export type Answered = number | "nowhere" | "ahead" | "gone" | "elsewhere";
+
+/**
+ * `nobody`: whoever answered there is gone. `apart`: nobody answered, and this replica or the other may just have no
+ * contact. `lost`: the question or the answer was lost.
+ */
+export type NoHeldAnswer = "nobody" | "apart" | "lost";
 
 /** A frame as the log shows it. */
 export interface TracedFrame {

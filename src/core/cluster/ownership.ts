@@ -64,6 +64,11 @@ export class Ownership {
     return this.contactAgeMs(now) < this.#times.fresh;
   }
 
+  /** True if every other member has had the time to be heard, and to answer: one that does not is gone. */
+  hasListened(now: Instant): boolean {
+    return this.isInContact(now) && now.ms - this.#listeningSince >= this.#times.lease;
+  }
+
   /** Infinity without contact. */
   contactAgeMs(now: Instant): number {
     return this.#connectedAt && this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;

@@ -16,6 +16,7 @@ import { type CallerRequest, detached, locationOf, outcomeOf, readKey } from "./
 import { requestInTurn, type UpstreamOutcome } from "./failover.ts";
 import { upstreamOf } from "./find-upstream.ts";
 import { callHeaders } from "./headers.ts";
+import { holderFor } from "./holder.ts";
 import { readWaitLimit } from "./timeout.ts";
 
 /** A request that is ready to be sent. */
@@ -106,10 +107,10 @@ export async function send(c: Context<Env>, parts: AppParts, prepared: PreparedR
 /** The place of a late reply, if it comes; undefined if there is no room to keep it. */
 function lateLocation(
   c: Context<Env>,
-  { keeper }: AppParts,
+  { keeper, upstreams }: AppParts,
   upstream: UpstreamPort,
   outcome: CallerOutcome,
 ): string | undefined {
-  const kept = keeper.keepLate(upstream.name, callerOf(c).identity, outcome);
+  const kept = keeper.keepLate(upstream.name, callerOf(c).identity, outcome, holderFor(upstreams, upstream));
   return kept && locationOf(kept);
 }

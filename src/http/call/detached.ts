@@ -17,6 +17,7 @@ import { pathOf } from "../upstream-path.ts";
 import { leaveSignal } from "./caller-left.ts";
 import { requestInTurn } from "./failover.ts";
 import { upstreamOf } from "./find-upstream.ts";
+import { holderFor } from "./holder.ts";
 
 /** A message, and how long to wait for its reply. */
 export interface CallerRequest extends Pick<OutgoingRequest, "kind" | "body" | "unanswered"> {
@@ -35,7 +36,7 @@ export function readKey(c: Context<Env>): string | undefined {
 }
 
 /** The path at which the reply can be fetched. */
-export function locationOf({ id }: KeptReply): string {
+export function locationOf({ id }: Pick<KeptReply, "id">): string {
   return `/v1/requests/${id}`;
 }
 
@@ -78,7 +79,8 @@ export async function detached(
     return outcome;
   };
   const { name, isShared } = upstream;
-  const kept = former ?? keeper.keep({ upstream: name, key: scope, digest, isShared }, owner, request);
+  const holder = holderFor(upstreams, upstream);
+  const kept = former ?? keeper.keep({ upstream: name, holder, key: scope, digest, isShared }, owner, request);
   if (typeof kept === "string") leave?.();
   if (typeof kept === "string") throw refused("too_many_in_flight", whyNoRoom[kept], RETRY_SOON_MS);
 

@@ -308,7 +308,7 @@ const CLUSTER: readonly MetricFamily[] = [
   shared(
     "counter",
     "sidesocket_cluster_forwarded_total",
-    "Requests that were passed on to the owner of the upstream.",
+    "Requests that were passed on to the owner of the upstream, or to the replica that keeps their reply.",
     ({ details }) => details?.shared.forwarded,
   ),
   shared(

@@ -3,6 +3,7 @@
 import { leaveSignal } from "../call/caller-left.ts";
 import { hasEnded, locationOf } from "../call/detached.ts";
 import { findUpstream } from "../call/find-upstream.ts";
+import { type KeptFound, replyElsewhere } from "../call/held-reply.ts";
 import { readPick } from "../call/respond.ts";
 import { keptReplyResponse } from "../call/respond-async.ts";
 import { readWait } from "../call/timeout.ts";
@@ -40,14 +41,21 @@ const keptRoute = createRoute(
   }),
 );
 
-export function keptRoutes(app: RoutedApp, { keeper, lifecycle, upstreams }: AppParts): void {
+export function keptRoutes(app: RoutedApp, parts: AppParts): void {
+  const { keeper, lifecycle, upstreams } = parts;
   app.openapi(keptRoute, async (c) => {
     const pointer = readPick(c);
     const waitMs = readWait(c);
-    const kept = keeper.find(c.req.param("id") ?? "", callerOf(c).identity);
+    const id = c.req.param("id") ?? "";
+    const owner = callerOf(c).identity;
     const signals = { left: leaveSignal(c), stopping: lifecycle.stopping };
-    const state = await keeper.wait(kept, hasEnded, waitMs, signals);
+    const here = async (): Promise<KeptFound> => {
+      const kept = keeper.find(id, owner);
+      return { upstream: kept.upstream, state: await keeper.wait(kept, hasEnded, waitMs, signals) };
+    };
+    const elsewhere = replyElsewhere(parts, { id, owner, withinMs: waitMs }, signals);
+    const { upstream, state } = await (elsewhere ?? here());
     const headers = commonHeaders(c);
-    return keptReplyResponse(c, findUpstream(upstreams, kept.upstream), state, headers, locationOf(kept), pointer);
+    return keptReplyResponse(c, findUpstream(upstreams, upstream), state, headers, locationOf({ id }), pointer);
   });
 }

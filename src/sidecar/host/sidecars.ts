@@ -6,6 +6,7 @@ import { deferred } from "../../core/util/deferred.ts";
 import type { Failure } from "../../errors.ts";
 import type { ThreadCluster, TracedFrame } from "../contract.ts";
 import { type ExitReport, type HttpSide, runExit } from "./exit.ts";
+import type { AnswerHeld } from "./held-things.ts";
 import { type RawThread, type Separate, SidecarThread } from "./supervised-thread.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 import { type Tape, UpstreamClient } from "./upstream-client.ts";
@@ -34,6 +35,8 @@ export class Sidecars {
   readonly budget: Budget;
   /** The time limits of the exit's steps. */
   bounds: ShutdownBounds;
+  /** Answers other replicas about what this one holds; set before they can know of any. */
+  answerHeld: AnswerHeld = () => Promise.resolve(new Uint8Array());
   readonly #upstreams = new Map<string, UpstreamClient>();
   /** All that are on a thread: those that serve, that are to serve soon, and that run their exit steps. */
   readonly #alive = new Set<UpstreamClient>();
@@ -101,7 +104,9 @@ export class Sidecars {
     const onFrame = trace && ((frame: TracedFrame) => trace(name, frame));
     // Templates and instances stay with the replica that has them.
     const isShared = of === undefined && !settings.template && settings.owner !== "each";
-    const options = { onFrame, tape: this.#tapeOf?.(name), of, cluster: isShared ? this.#cluster : undefined };
+    const cluster = isShared ? this.#cluster : undefined;
+    const answerHeld: AnswerHeld = (question, left) => this.answerHeld(question, left);
+    const options = { onFrame, tape: this.#tapeOf?.(name), of, cluster, answerHeld };
     const client = new UpstreamClient(name, settings, thread, options);
     this.#alive.add(client);
     return client;

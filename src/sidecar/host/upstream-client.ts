@@ -28,6 +28,7 @@ import type {
 import { BlockingLines } from "./blocking-lines.ts";
 import { startCallSpan } from "./call-spans.ts";
 import type { CallStats } from "./call-stats.ts";
+import { type AnswerHeld, HeldThings } from "./held-things.ts";
 import { EpochSequence } from "./journal-epochs.ts";
 import { JournalPulls } from "./journal-pulls.ts";
 import { LateReplies } from "./late-replies.ts";
@@ -104,6 +105,8 @@ interface UpstreamClientOptions {
   readonly of?: UpstreamClient | undefined;
   /** The cluster whose replicas share the upstream; undefined if it is this replica's alone. */
   readonly cluster?: ThreadCluster | undefined;
+  /** Answers other replicas about what this one holds. */
+  readonly answerHeld?: AnswerHeld | undefined;
 }
 
 /** Settles each request with the outcome that the thread reports, or with a failure if the thread reports none. */
@@ -118,6 +121,8 @@ export class UpstreamClient implements ThreadClient {
   readonly subscriptions: UpstreamSubscriptions;
   /** Undefined unless replicas share the upstream, so that one of them pushes its messages. */
   readonly pushes: PushTurns | undefined;
+  /** Undefined unless replicas share the upstream. */
+  readonly held: HeldThings | undefined;
   readonly lines: BlockingLines;
   readonly #streams: StreamedReplies;
   readonly #replayed = new Set<number>();
@@ -147,7 +152,7 @@ export class UpstreamClient implements ThreadClient {
     name: string,
     settings: UpstreamSettings,
     thread: SidecarThread,
-    { onFrame, tape, of, cluster }: UpstreamClientOptions = {},
+    { onFrame, tape, of, cluster, answerHeld }: UpstreamClientOptions = {},
   ) {
     this.name = name;
     this.counts = new UpstreamCounts(of?.counts);
@@ -163,6 +168,7 @@ export class UpstreamClient implements ThreadClient {
     this.#streams = new StreamedReplies(name, post, (seq) => this.#overdueFailure(seq), begin);
     this.subscriptions = new UpstreamSubscriptions(name, settings.subscriptions, post);
     this.pushes = cluster && new PushTurns(name, post);
+    this.held = cluster && answerHeld && new HeldThings(name, post, answerHeld);
     this.lines = new BlockingLines(name, () => this.#thread, post);
     thread.add(name, this);
     this.#opening.promise.catch(() => {});
@@ -446,6 +452,7 @@ export class UpstreamClient implements ThreadClient {
       memory: this.#budget.memory,
       tally: this.counts.cells,
       cluster: this.#clusterNow,
+      holder: this.held?.address,
       traces: this.#onFrame !== undefined,
       tapeBytes: this.#tape?.bytes,
     } as const;
@@ -514,6 +521,11 @@ export class UpstreamClient implements ThreadClient {
       case "inspected":
         this.#inspections.receive(message.seq, message.details);
         break;
+      case "held":
+      case "heldAsked":
+      case "heldLeft":
+        this.held?.receive(message);
+        break;
       case "drained":
         this.#confirmations.drained.resolve();
         break;
@@ -538,6 +550,7 @@ export class UpstreamClient implements ThreadClient {
     else this.journals.repost();
     this.subscriptions.crashed(failure);
     this.pushes?.crashed();
+    this.held?.crashed();
     this.lines.crashed();
     this.#state.set({ phase: "idle", attempts: 0, lastError });
   }

@@ -208,6 +208,11 @@ export class ClusterMember {
     return this.#ownership.isSilent(member, since, this.#now);
   }
 
+  /** True if whoever does not answer now is gone, and not about to come back to the cluster, like us. */
+  get hasListened(): boolean {
+    return this.#ownership.hasListened(this.#now);
+  }
+
   get #now(): Instant {
     return { ms: this.#env.now(), wallMs: Date.now() };
   }

@@ -25,6 +25,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import { PHASES } from "../reports.ts";
+import { HeldThings } from "./held-things.ts";
 import { type HostMessage, KeyedRequests } from "./keyed-requests.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
@@ -38,6 +39,8 @@ export interface SharedEnvironment {
   readonly work: Work;
   readonly budget: Budget;
   readonly tally: ClusterCounts;
+  /** The address at which other replicas ask for what this one holds. */
+  readonly holder?: string | undefined;
 }
 
 /** The part of an upstream of this thread that is told of commands and of the ownership. */
@@ -104,6 +107,7 @@ export class SharedUpstream implements MemberUpstream {
   #lastTerm = 0;
   readonly log: SharedLog;
   readonly #push: SharedPush;
+  readonly #held: HeldThings;
   /** The address of our newest term. */
   #address: string | undefined;
   #upstream: SharedPart | undefined;
@@ -143,6 +147,12 @@ export class SharedUpstream implements MemberUpstream {
       unread: (seq) => env.post({ type: "unread", upstream: name, seq, failure: unreadable }),
       onRead: () => this.#postState(),
     });
+    this.#held = new HeldThings(name, member.engine, {
+      work: env.work,
+      post: env.post,
+      tally: env.tally,
+      hasHeardAll: () => member.hasListened,
+    });
     this.#push = new SharedPush(name, member.uniqueName(), member.engine, {
       now: env.now,
       work: env.work,
@@ -157,6 +167,7 @@ export class SharedUpstream implements MemberUpstream {
     this.#upstream = upstream;
     this.#member.add(this.#name, this);
     this.log.start();
+    if (this.#env.holder !== undefined) this.#held.start(this.#env.holder);
   }
 
   get isExclusive(): boolean {
@@ -210,7 +221,13 @@ export class SharedUpstream implements MemberUpstream {
       case "rested":
         this.#push.handle(command);
         break;
+      case "askHolder":
+      case "leaveHolder":
+      case "answerHeld":
+        this.#held.handle(command);
+        break;
       case "cancel":
+        this.#held.end();
         this.#upstream?.handle(command);
         this.log.end();
         this.#push.end();
@@ -228,6 +245,7 @@ export class SharedUpstream implements MemberUpstream {
         this.#permitPush();
         break;
       case "remove":
+        this.#held.end();
         this.#alarm.clear();
         this.#member.remove(this.#name);
         this.log.end();

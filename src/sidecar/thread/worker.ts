@@ -123,7 +123,7 @@ export function serveThread(platform: ThreadPlatform): void {
       const tally = tallyIn(cells);
       if (command.cluster) cluster ??= join(command.cluster, name);
       const joined = command.cluster && (await cluster?.catch(notJoined));
-      const shared = joined?.share(name, settings, { now, post, work, budget, tally });
+      const shared = joined?.share(name, settings, { holder: command.holder, now, post, work, budget, tally });
       const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence, log: shared?.log };
       const env = { ...own, network: platform.network, budget, tally, trace, tape };
       const upstream = new Upstream(name, settings, protocol, env, epochs);

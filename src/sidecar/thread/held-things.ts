@@ -1,0 +1,101 @@
+/** Questions between hosts of a cluster for things that one of them holds, over the bus. */
+
+import type { Engine, OpenAsk, TakeRequest } from "../../cluster/engine.ts";
+import type { ClusterCounts } from "../../core/tally.ts";
+import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
+import type { Work } from "./mark.ts";
+
+export type HeldCommand = CommandOf<"askHolder" | "leaveHolder" | "answerHeld">;
+
+interface HeldEnvironment {
+  readonly work: Work;
+  post(message: FromThread): void;
+  readonly tally: Pick<ClusterCounts, "forwarded">;
+  /** True once every other member that lives has been heard: nobody at an address is gone then. */
+  readonly hasHeardAll: () => boolean;
+}
+
+type Send = Parameters<TakeRequest>[1];
+
+export class HeldThings {
+  readonly #upstream: string;
+  readonly #engine: Pick<Engine, "ask" | "answer">;
+  readonly #env: HeldEnvironment;
+  /** Questions of our host, by its numbers. */
+  readonly #asked = new Map<number, OpenAsk>();
+  /** Questions to our host, by ours. */
+  readonly #taken = new Map<number, Send>();
+  #last = 0;
+  #stop: (() => void) | undefined;
+
+  constructor(upstream: string, engine: Pick<Engine, "ask" | "answer">, env: HeldEnvironment) {
+    this.#upstream = upstream;
+    this.#engine = engine;
+    this.#env = env;
+  }
+
+  /** Answers at the address of the host's things. */
+  start(address: string): void {
+    this.#stop = this.#engine.answer(address, this.#take);
+  }
+
+  handle(command: HeldCommand): void {
+    switch (command.type) {
+      case "askHolder":
+        this.#ask(command);
+        break;
+      case "leaveHolder":
+        this.#asked.get(command.seq)?.end();
+        this.#asked.delete(command.seq);
+        break;
+      case "answerHeld":
+        this.#answer(command);
+    }
+  }
+
+  /** Answers nobody any more; what is asked already goes on. */
+  end(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  #ask({ seq, address, question }: CommandOf<"askHolder">): void {
+    const { work } = this.#env;
+    this.#env.tally.forwarded++;
+    const end = (answer: ArrayBuffer | NoHeldAnswer) => {
+      if (this.#asked.delete(seq)) this.#env.post({ type: "held", upstream: this.#upstream, seq, answer });
+    };
+    const ask = this.#engine.ask(address, new Uint8Array(question), {
+      answer: (bytes) => work(() => end(bufferOf(bytes)), undefined),
+      nobody: () => work(() => end(this.#env.hasHeardAll() ? "nobody" : "apart"), undefined),
+      lost: () => work(() => end("lost"), undefined),
+    });
+    this.#asked.set(seq, ask);
+  }
+
+  readonly #take: TakeRequest = (question, send) => {
+    const { work } = this.#env;
+    const seq = ++this.#last;
+    this.#taken.set(seq, send);
+    const asked = { type: "heldAsked", upstream: this.#upstream, seq, question: bufferOf(question) } as const;
+    work(() => this.#env.post(asked), undefined);
+    return {
+      more() {},
+      end: () => {
+        if (!this.#taken.delete(seq)) return;
+        work(() => this.#env.post({ type: "heldLeft", upstream: this.#upstream, seq }), undefined);
+      },
+    };
+  };
+
+  #answer({ seq, answer }: CommandOf<"answerHeld">): void {
+    const send = this.#taken.get(seq);
+    this.#taken.delete(seq);
+    send?.(new Uint8Array(answer), true);
+  }
+}
+
+/** Bytes cross threads as their buffer alone. */
+function bufferOf(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
+}

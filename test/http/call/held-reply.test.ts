@@ -1,0 +1,151 @@
+/** Kept replies of other replicas, asked for over a bus in memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeKeptAnswer, encodeKeptAnswer } from "../../../src/cluster/kept-messages.ts";
+import type { KeptState } from "../../../src/core/kept-replies.ts";
+import type { CallerOutcome, Failed, Outcome } from "../../../src/core/outcome.ts";
+import type { SidesocketError } from "../../../src/errors.ts";
+import { answersFor, askHolder, replyElsewhere } from "../../../src/http/call/held-reply.ts";
+import { holderOf, ReplyKeeper } from "../../../src/http/reply-keeper.ts";
+import { StopSignal } from "../../../src/http/stop-signal.ts";
+import type { HeldAnswer } from "../../../src/sidecar/host/held-things.ts";
+import { fakeUpstream } from "../fake-upstream.ts";
+
+const HOLDER = `held-${"a".repeat(22)}`;
+const bounds = { keep: 60_000, count: 10, bytes: 1_000_000 };
+const reply: Outcome = { type: "reply", body: "ping", queueMs: 1, upstreamMs: 2 };
+const timedOut: Failed = {
+  type: "failed",
+  failure: { code: "reply_timeout", sent: "maybe", detail: "no reply came in time" },
+};
+
+/** A replica that keeps a reply, one that asks it, and what it was asked. */
+function replicas() {
+  const keeper = new ReplyKeeper(bounds);
+  const stopping = new StopSignal();
+  const answer = answersFor(keeper, stopping);
+  let settle: (outcome: CallerOutcome) => void = () => {};
+  const outcome = new Promise<CallerOutcome>((resolve) => {
+    settle = resolve;
+  });
+  const kept = keeper.keep({ upstream: "default", holder: HOLDER }, "alice", () => outcome);
+  assert.ok(typeof kept !== "string");
+  const asked: string[] = [];
+  const held = {
+    address: `held-${"b".repeat(22)}`,
+    ask: async (address: string, bytes: Uint8Array, _: number, left: AbortSignal): Promise<HeldAnswer> => {
+      asked.push(address);
+      return answer(bytes, left);
+    },
+  };
+  const signals = { left: new AbortController().signal, stopping: new StopSignal() };
+  const ask = (owner: string, withinMs: number) => askHolder(held, HOLDER, { id: kept.id, owner, withinMs }, signals);
+  return { kept, keeper, settle, asked, held, signals, stopping, ask };
+}
+
+const failureOf = (code: string, sent: string) => (error: unknown) => {
+  const { failure } = error as SidesocketError;
+  assert.deepEqual([failure.code, failure.sent], [code, sent]);
+  return true;
+};
+
+test("an id names the replica that keeps the reply, and none without a cluster", () => {
+  const { kept, keeper } = replicas();
+  assert.equal(holderOf(kept.id), HOLDER);
+  const alone = keeper.keep({ upstream: "default" }, "", async () => reply);
+  assert.ok(typeof alone !== "string");
+  assert.match(alone.id, /^[\w-]{43}$/);
+  assert.equal(holderOf(alone.id), undefined);
+  for (const id of [`req-${"a".repeat(22)}.${"a".repeat(43)}`, `${HOLDER}.a`, `${HOLDER}.*`, "held-a.b"])
+    assert.equal(holderOf(id), undefined, id);
+});
+
+test("a reply is handed over as it is: pending, then with the body, to its caller alone", async () => {
+  const { ask, asked, settle } = replicas();
+  assert.deepEqual(await ask("alice", 0), { type: "kept", upstream: "default", state: { phase: "pending" } });
+  const waiting = ask("alice", 10_000);
+  settle(reply);
+  assert.deepEqual(await waiting, { type: "kept", upstream: "default", state: { phase: "ended", outcome: reply } });
+  await assert.rejects(ask("bob", 0), failureOf("not_found", "no"));
+  assert.deepEqual(asked, [HOLDER, HOLDER, HOLDER]);
+});
+
+test("every state crosses", () => {
+  const bytes = new Uint8Array([0, 255]);
+  const states: readonly KeptState[] = [
+    { phase: "pending" },
+    { phase: "late", failed: timedOut },
+    { phase: "ended", outcome: timedOut },
+    { phase: "ended", outcome: { type: "done" } },
+    { phase: "ended", outcome: { type: "reply", body: bytes, queueMs: 0, upstreamMs: 1 } },
+    { phase: "dropped", sent: "yes" },
+  ];
+  for (const state of states) {
+    const answer = { type: "kept", upstream: "default", state } as const;
+    assert.deepEqual(decodeKeptAnswer(encodeKeptAnswer(answer)), answer);
+  }
+  const damaged = encodeKeptAnswer({ type: "kept", upstream: "default", state: { phase: "pending" } });
+  assert.throws(() => decodeKeptAnswer(damaged.subarray(0, -1)), /malformed/);
+});
+
+test("a replica that is gone is told at once, and one that cannot be asked may be asked again", async () => {
+  const { held, kept, signals } = replicas();
+  const times: number[] = [];
+  const ask = (answer: HeldAnswer) => {
+    const to = {
+      ...held,
+      ask: async () => {
+        times.push(performance.now());
+        return answer;
+      },
+    };
+    return askHolder(to, HOLDER, { id: kept.id, owner: "alice", withinMs: 100_000 }, signals);
+  };
+  const began = performance.now();
+  await assert.rejects(ask("nobody"), failureOf("gone", "maybe"));
+  assert.equal(times.length, 3);
+  assert.ok(performance.now() - began < 10_000);
+  for (const answer of ["apart", "lost", "silent"] as const)
+    await assert.rejects(ask(answer), failureOf("upstream_down", "maybe"));
+  await assert.rejects(ask("full"), failureOf("too_many_in_flight", "maybe"));
+  assert.equal(times.length, 7);
+});
+
+test("the end of the wait, of the caller and of a replica end a question", async () => {
+  const one = replicas();
+  assert.deepEqual((await one.ask("alice", 60)).state, { phase: "pending" });
+
+  const two = replicas();
+  const ending = new AbortController();
+  const held = {
+    ...two.held,
+    ask: (...[, , , left]: Parameters<typeof two.held.ask>) =>
+      new Promise<HeldAnswer>((resolve) => left.addEventListener("abort", () => resolve("lost"))),
+  };
+  const question = { id: two.kept.id, owner: "alice", withinMs: 100_000 };
+  const leaving = askHolder(held, HOLDER, question, { ...two.signals, left: ending.signal });
+  ending.abort(new Error("left"));
+  await assert.rejects(leaving, /left/);
+
+  const three = replicas();
+  const waiting = three.ask("alice", 100_000);
+  three.signals.stopping.now();
+  assert.deepEqual((await waiting).state, { phase: "pending" });
+  assert.equal(three.asked.length, 2);
+});
+
+test("a replica asks only others, and only where they can be asked", async () => {
+  const { keeper, kept, held, signals, asked } = replicas();
+  const other = new ReplyKeeper(bounds);
+  const upstreams = new Map([["default", fakeUpstream("default", { held })]]);
+  const question = { id: kept.id, owner: "alice", withinMs: 0 };
+  assert.equal(replyElsewhere({ keeper, upstreams }, question, signals), undefined);
+  const alone = new Map([["default", fakeUpstream("default")]]);
+  assert.equal(replyElsewhere({ keeper: other, upstreams: alone }, question, signals), undefined);
+  const own = new Map([["default", fakeUpstream("default", { held: { ...held, address: HOLDER } })]]);
+  assert.equal(replyElsewhere({ keeper: other, upstreams: own }, question, signals), undefined);
+  assert.deepEqual((await replyElsewhere({ keeper: other, upstreams }, question, signals))?.state, {
+    phase: "pending",
+  });
+  assert.deepEqual(asked, [HOLDER]);
+});
