@@ -16,6 +16,66 @@ test("any replica serves, on either runtime, over the one connection of the owne
   const all = await load.stop();
   assert.deepEqual(all.filter(({ end }) => end !== "reply").slice(0, 3), []);
   assert.equal(scene.upstream.connections.length, 1);
+
+  const { upstream, replicas } = scene;
+  const [keeping, ...others] = replicas;
+  assert.ok(keeping);
+  const call = (method: string, param: string) => ({ jsonrpc: "2.0", id: 7, method, params: [param] });
+  const locationOf = (response: Response) => {
+    const location = response.headers.get("location");
+    assert.ok(location);
+    return location;
+  };
+  let kept = "";
+
+  await t.test("each fetches a late reply, whichever took the request", async () => {
+    const late = await keeping.post("/v1/upstreams/default/request?timeout=200ms", call("hold", "late"));
+    assert.equal(late.status, 504);
+    kept = locationOf(late);
+    for (const replica of replicas) {
+      const early = await replica.fetch(kept);
+      assert.equal(early.status, 202);
+      assert.equal(early.headers.get("location"), kept);
+      assert.deepEqual(await early.json(), { state: "late", location: kept, code: "reply_timeout", sent: "maybe" });
+    }
+    const waiting = replicas.map((replica) => replica.fetch(`${kept}?wait=10`));
+    upstream.letGo();
+    for (const response of await Promise.all(waiting)) {
+      assert.equal(response.status, 200);
+      assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 7, result: "late" });
+    }
+    for (const replica of replicas) assert.equal(await (await replica.fetch(`${kept}?pick=/result`)).text(), "late");
+    for (const replica of replicas) assert.equal((await replica.fetch(kept, { method: "HEAD" })).status, 200);
+  });
+  await t.test("each fetches the long reply of an asynchronous request", async () => {
+    const long = "x".repeat(900_000);
+    const headers = { "content-type": "application/json", prefer: "respond-async" };
+    const request = { method: "POST", headers, body: JSON.stringify(call("echo", long)) };
+    const location = locationOf(await keeping.fetch("/v1/upstreams/default/request", request));
+    for (const replica of replicas) {
+      const { result } = (await (await replica.fetch(`${location}?wait=10`)).json()) as { result: string };
+      assert.equal(result.length, long.length);
+    }
+  });
+  await t.test("an id that nobody has given is unknown, as it is without a cluster", async () => {
+    for (const replica of replicas) {
+      const forged = `${kept.slice(0, -43)}${"a".repeat(43)}`;
+      for (const location of [forged, `/v1/requests/${"a".repeat(43)}`, "/v1/requests/held-a.b"])
+        assert.equal((await replica.fetch(location)).status, 404);
+    }
+  });
+  await t.test("once the replica that keeps a reply is killed, each says so at once", async () => {
+    await scene.kill(0);
+    const began = performance.now();
+    for (const replica of others) {
+      const response = await replica.fetch(`${kept}?wait=60`);
+      assert.equal(response.status, 410);
+      const { code, sent, detail } = (await response.json()) as Record<"code" | "sent" | "detail", string>;
+      assert.deepEqual([code, sent], ["gone", "maybe"]);
+      assert.match(detail, /the replica that kept the reply is gone/);
+    }
+    assert.ok(performance.now() - began < 10_000);
+  });
 });
 
 test("every form of a request works at a replica that does not own the upstream", { skip: lacksNats }, async (t) => {
