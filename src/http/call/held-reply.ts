@@ -20,7 +20,9 @@ import { anyHeld, type Held } from "./holder.ts";
 
 /** The longest wait of one question: one that has died meanwhile is noticed by the next. */
 const SLICE_MS = 2_000;
-/** The time for the answer beside that wait. A replica that is stopped is not gone for the message server. */
+/** The time after a wait for its answer, until one asks if anybody is there. */
+const DOUBT_MS = 1_000;
+/** The time for the answer to a question that waits for nothing. A stopped replica is not gone for the server. */
 const SILENCE_MS = 3_000;
 /** A part of a wait that is too short to ask for. */
 const REST_MS = 50;
@@ -88,13 +90,17 @@ async function askOnce(
   left.addEventListener("abort", end, { once: true });
   if (left.aborted) end();
   try {
-    const bytes = encodeKeptQuestion(question);
-    const ask = () => held.ask(holder, bytes, question.withinMs + SILENCE_MS, ending.signal);
-    let answer = await ask();
+    const ask = (withinMs: number, silenceMs: number) => {
+      const bytes = encodeKeptQuestion({ ...question, withinMs });
+      return held.ask(holder, bytes, withinMs + silenceMs, ending.signal);
+    };
+    let answer: HeldAnswer = question.withinMs > 0 ? await ask(question.withinMs, DOUBT_MS) : "silent";
+    // One that was killed meanwhile answers nothing: only a new question tells that nobody is there.
+    if (answer === "silent") answer = await ask(0, SILENCE_MS);
     for (const pauseMs of PAUSES_MS) {
       if (answer !== "nobody" || ending.signal.aborted) break;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      answer = await ask();
+      answer = await ask(0, SILENCE_MS);
     }
     return ending.signal.aborted ? "cut" : foundIn(answer);
   } finally {

@@ -1,7 +1,7 @@
 /** Kept replies of other replicas, asked for over a bus in memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeKeptAnswer, encodeKeptAnswer } from "../../../src/cluster/kept-messages.ts";
+import { decodeKeptAnswer, decodeKeptQuestion, encodeKeptAnswer } from "../../../src/cluster/kept-messages.ts";
 import type { KeptState } from "../../../src/core/kept-replies.ts";
 import type { CallerOutcome, Failed, Outcome } from "../../../src/core/outcome.ts";
 import type { SidesocketError } from "../../../src/errors.ts";
@@ -108,7 +108,21 @@ test("a replica that is gone is told at once, and one that cannot be asked may b
   for (const answer of ["apart", "lost", "silent"] as const)
     await assert.rejects(ask(answer), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask("full"), failureOf("too_many_in_flight", "maybe"));
-  assert.equal(times.length, 7);
+  assert.equal(times.length, 8);
+});
+
+test("one that is killed during a wait is asked for again, and found gone", async () => {
+  const { held, kept, signals } = replicas();
+  const waits: number[] = [];
+  const ask = async (_: string, bytes: Uint8Array): Promise<HeldAnswer> => {
+    const { withinMs } = decodeKeptQuestion(bytes);
+    waits.push(withinMs);
+    return withinMs > 0 ? "silent" : "nobody";
+  };
+  const question = { id: kept.id, owner: "alice", withinMs: 1_000 };
+  await assert.rejects(askHolder({ ...held, ask }, HOLDER, question, signals), failureOf("gone", "maybe"));
+  assert.ok((waits[0] ?? 0) > 0);
+  assert.deepEqual(waits.slice(1), [0, 0, 0]);
 });
 
 test("the end of the wait, of the caller and of a replica end a question", async () => {
