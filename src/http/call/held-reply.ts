@@ -5,6 +5,7 @@ import {
   decodeKeptQuestion,
   encodeKeptAnswer,
   encodeKeptQuestion,
+  type KeptAnswer,
   type KeptQuestion,
 } from "../../cluster/kept-messages.ts";
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
@@ -111,7 +112,12 @@ async function askOnce(
 
 function foundIn(bytes: HeldAnswer): KeptFound {
   if (typeof bytes === "string") throw new SidesocketError(FAILURES[bytes]);
-  const answer = decodeKeptAnswer(bytes);
+  let answer: KeptAnswer;
+  try {
+    answer = decodeKeptAnswer(bytes);
+  } catch (error) {
+    throw new SidesocketError({ code: "upstream_down", sent: "maybe", detail: (error as Error).message });
+  }
   if (answer.type === "refused") throw new SidesocketError(answer.failure);
   return answer;
 }

@@ -107,8 +107,9 @@ test("a replica that is gone is told at once, and one that cannot be asked may b
   assert.ok(performance.now() - began < 10_000);
   for (const answer of ["apart", "lost", "silent"] as const)
     await assert.rejects(ask(answer), failureOf("upstream_down", "maybe"));
+  await assert.rejects(ask(new Uint8Array()), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask("full"), failureOf("too_many_in_flight", "maybe"));
-  assert.equal(times.length, 8);
+  assert.equal(times.length, 9);
 });
 
 test("one that is killed during a wait is asked for again, and found gone", async () => {
