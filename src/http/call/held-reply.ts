@@ -11,13 +11,13 @@ import {
 import { RETRY_SOON_MS } from "../../core/exchange/failures.ts";
 import type { KeptState } from "../../core/kept-replies.ts";
 import { type Failure, SidesocketError } from "../../errors.ts";
-import type { AnswerHeld, HeldAnswer } from "../../sidecar/host/held-things.ts";
+import type { AnswerHeld, HolderAnswer } from "../../sidecar/host/held-things.ts";
 import type { LeaveSignal } from "../../sidecar/host/upstream-client.ts";
 import type { AppParts } from "../ports.ts";
 import { holderOf, type ReplyKeeper } from "../reply-keeper.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { hasEnded } from "./detached.ts";
-import { anyHeld, type Held } from "./holder.ts";
+import { anyHeld, type HolderPort } from "./holder.ts";
 
 /** The longest wait of one question: one that has died meanwhile is noticed by the next. */
 const SLICE_MS = 2_000;
@@ -59,7 +59,7 @@ export function replyElsewhere(
  * @throws SidesocketError as the other replica says; `gone` if it is; `upstream_down` if it cannot be asked now
  */
 export async function askHolder(
-  held: Held,
+  held: HolderPort,
   holder: string,
   question: KeptQuestion,
   { left, stopping }: Signals,
@@ -80,7 +80,7 @@ export async function askHolder(
 
 /** @returns `cut` if this replica begins to stop meanwhile: then only what is known now is asked for */
 async function askOnce(
-  held: Held,
+  held: HolderPort,
   holder: string,
   question: KeptQuestion,
   { left, stopping }: Signals,
@@ -95,7 +95,7 @@ async function askOnce(
       const bytes = encodeKeptQuestion({ ...question, withinMs });
       return held.ask(holder, bytes, withinMs + silenceMs, ending.signal);
     };
-    let answer: HeldAnswer = question.withinMs > 0 ? await ask(question.withinMs, DOUBT_MS) : "silent";
+    let answer: HolderAnswer = question.withinMs > 0 ? await ask(question.withinMs, DOUBT_MS) : "silent";
     // One that was killed meanwhile answers nothing: only a new question tells that nobody is there.
     if (answer === "silent") answer = await ask(0, SILENCE_MS);
     for (const pauseMs of PAUSES_MS) {
@@ -110,7 +110,7 @@ async function askOnce(
   }
 }
 
-function foundIn(bytes: HeldAnswer): KeptFound {
+function foundIn(bytes: HolderAnswer): KeptFound {
   if (typeof bytes === "string") throw new SidesocketError(FAILURES[bytes]);
   let answer: KeptAnswer;
   try {
@@ -130,7 +130,7 @@ const unasked = (detail: string): Failure => ({
   retryAfterMs: RETRY_SOON_MS,
 });
 
-const FAILURES: Readonly<Record<Exclude<HeldAnswer, Uint8Array>, Failure>> = {
+const FAILURES: Readonly<Record<Exclude<HolderAnswer, Uint8Array>, Failure>> = {
   nobody: {
     code: "gone",
     sent: "maybe",

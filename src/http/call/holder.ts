@@ -2,7 +2,7 @@
 
 import type { AppParts, UpstreamPort } from "../ports.ts";
 
-export type Held = NonNullable<UpstreamPort["held"]>;
+export type HolderPort = NonNullable<UpstreamPort["held"]>;
 
 /** The address for a reply of this upstream, which may itself be this replica's alone. */
 export function holderFor(upstreams: AppParts["upstreams"], { held }: UpstreamPort): string | undefined {
@@ -10,7 +10,7 @@ export function holderFor(upstreams: AppParts["upstreams"], { held }: UpstreamPo
 }
 
 /** The way to other replicas by an upstream that they share. */
-export function anyHeld(upstreams: AppParts["upstreams"]): Held | undefined {
+export function anyHeld(upstreams: AppParts["upstreams"]): HolderPort | undefined {
   for (const { held, down } of upstreams.values()) if (held && !down) return held;
   return undefined;
 }

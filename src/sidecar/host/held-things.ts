@@ -8,7 +8,7 @@ import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
 export type AnswerHeld = (question: Uint8Array, left: AbortSignal) => Promise<Uint8Array>;
 
 /** `silent`: no answer came in time. `full`: too many questions are open. */
-export type HeldAnswer = Uint8Array | NoHeldAnswer | "silent" | "full";
+export type HolderAnswer = Uint8Array | NoHeldAnswer | "silent" | "full";
 
 /** Questions that are open at once, in each direction. */
 const QUESTIONS_MAX = 1_024;
@@ -21,7 +21,7 @@ export class HeldThings {
   readonly #upstream: string;
   readonly #post: Post;
   readonly #answer: AnswerHeld;
-  readonly #asked = new Map<number, (answer: HeldAnswer) => void>();
+  readonly #asked = new Map<number, (answer: HolderAnswer) => void>();
   readonly #answering = new Map<number, AbortController>();
   #last = 0;
 
@@ -32,12 +32,12 @@ export class HeldThings {
   }
 
   /** @param left ends the question: the promise resolves with `lost` then */
-  async ask(address: string, question: Uint8Array, withinMs: number, left: AbortSignal): Promise<HeldAnswer> {
+  async ask(address: string, question: Uint8Array, withinMs: number, left: AbortSignal): Promise<HolderAnswer> {
     if (this.#asked.size >= QUESTIONS_MAX) return "full";
     if (left.aborted) return "lost";
     const seq = ++this.#last;
     const upstream = this.#upstream;
-    const { promise, resolve } = deferred<HeldAnswer>();
+    const { promise, resolve } = deferred<HolderAnswer>();
     const leave = (how: "silent" | "lost") => {
       this.#post({ type: "leaveHolder", upstream, seq });
       resolve(how);

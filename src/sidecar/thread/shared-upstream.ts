@@ -25,7 +25,7 @@ import type { Body } from "../../protocols/protocol.ts";
 import { Alarm } from "../alarm.ts";
 import type { CloseCounts, CommandOf, FromThread, Handover, OwnerState, UpstreamState } from "../contract.ts";
 import { PHASES } from "../reports.ts";
-import { HeldThings } from "./held-things.ts";
+import { HolderQuestions } from "./holder-questions.ts";
 import { type HostMessage, KeyedRequests } from "./keyed-requests.ts";
 import type { Work } from "./mark.ts";
 import type { ClusterMember, MemberUpstream } from "./member.ts";
@@ -107,7 +107,7 @@ export class SharedUpstream implements MemberUpstream {
   #lastTerm = 0;
   readonly log: SharedLog;
   readonly #push: SharedPush;
-  readonly #held: HeldThings;
+  readonly #held: HolderQuestions;
   /** The address of our newest term. */
   #address: string | undefined;
   #upstream: SharedPart | undefined;
@@ -147,7 +147,7 @@ export class SharedUpstream implements MemberUpstream {
       unread: (seq) => env.post({ type: "unread", upstream: name, seq, failure: unreadable }),
       onRead: () => this.#postState(),
     });
-    this.#held = new HeldThings(name, member.engine, {
+    this.#held = new HolderQuestions(name, member.engine, {
       work: env.work,
       post: env.post,
       tally: env.tally,

@@ -8,7 +8,7 @@ import type { SidesocketError } from "../../../src/errors.ts";
 import { answersFor, askHolder, replyElsewhere } from "../../../src/http/call/held-reply.ts";
 import { holderOf, ReplyKeeper } from "../../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../../src/http/stop-signal.ts";
-import type { HeldAnswer } from "../../../src/sidecar/host/held-things.ts";
+import type { HolderAnswer } from "../../../src/sidecar/host/held-things.ts";
 import { fakeUpstream } from "../fake-upstream.ts";
 
 const HOLDER = `held-${"a".repeat(22)}`;
@@ -33,7 +33,7 @@ function replicas() {
   const asked: string[] = [];
   const held = {
     address: `held-${"b".repeat(22)}`,
-    ask: async (address: string, bytes: Uint8Array, _: number, left: AbortSignal): Promise<HeldAnswer> => {
+    ask: async (address: string, bytes: Uint8Array, _: number, left: AbortSignal): Promise<HolderAnswer> => {
       asked.push(address);
       return answer(bytes, left);
     },
@@ -91,7 +91,7 @@ test("every state crosses", () => {
 test("a replica that is gone is told at once, and one that cannot be asked may be asked again", async () => {
   const { held, kept, signals } = replicas();
   const times: number[] = [];
-  const ask = (answer: HeldAnswer) => {
+  const ask = (answer: HolderAnswer) => {
     const to = {
       ...held,
       ask: async () => {
@@ -115,7 +115,7 @@ test("a replica that is gone is told at once, and one that cannot be asked may b
 test("one that is killed during a wait is asked for again, and found gone", async () => {
   const { held, kept, signals } = replicas();
   const waits: number[] = [];
-  const ask = async (_: string, bytes: Uint8Array): Promise<HeldAnswer> => {
+  const ask = async (_: string, bytes: Uint8Array): Promise<HolderAnswer> => {
     const { withinMs } = decodeKeptQuestion(bytes);
     waits.push(withinMs);
     return withinMs > 0 ? "silent" : "nobody";
@@ -135,7 +135,7 @@ test("the end of the wait, of the caller and of a replica end a question", async
   const held = {
     ...two.held,
     ask: (...[, , , left]: Parameters<typeof two.held.ask>) =>
-      new Promise<HeldAnswer>((resolve) => left.addEventListener("abort", () => resolve("lost"))),
+      new Promise<HolderAnswer>((resolve) => left.addEventListener("abort", () => resolve("lost"))),
   };
   const question = { id: two.kept.id, owner: "alice", withinMs: 100_000 };
   const leaving = askHolder(held, HOLDER, question, { ...two.signals, left: ending.signal });

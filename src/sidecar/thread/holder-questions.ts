@@ -15,16 +15,16 @@ interface HeldEnvironment {
   readonly hasHeardAll: () => boolean;
 }
 
-type Send = Parameters<TakeRequest>[1];
+type SendHeld = Parameters<TakeRequest>[1];
 
-export class HeldThings {
+export class HolderQuestions {
   readonly #upstream: string;
   readonly #engine: Pick<Engine, "ask" | "answer">;
   readonly #env: HeldEnvironment;
   /** Questions of our host, by its numbers. */
   readonly #asked = new Map<number, OpenAsk>();
   /** Questions to our host, by ours. */
-  readonly #taken = new Map<number, Send>();
+  readonly #taken = new Map<number, SendHeld>();
   #last = 0;
   #stop: (() => void) | undefined;
 
