@@ -9,6 +9,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { createRequire, isBuiltin } from "node:module";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -16,6 +17,7 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
 const CLI = "dist/cli";
 /** The path of the program, which does not tell how it is built. */
 const PROGRAM = "dist/main.js";
@@ -26,15 +28,46 @@ const THREAD = "src/runtime/sidesocket-thread.ts";
 export const OF_PAGES = ["htm", "preact"];
 const LICENCES = "THIRD-PARTY-LICENSES.txt";
 
+/** Modules of node that most starts do not need: loaded when one of their names is first used. */
+const USED_LATER = ["node:https", "node:tls", "node:zlib"];
+
 /** Reads node's own modules by `require`: for an `import`, Node evaluates every export, and loads `fetch` for it. */
 const requireBuiltins = {
   name: "require-builtins",
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === "require-call" ? { path, external: true } : { path, namespace: "builtin" },
-    );
-    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
+    onResolve({ filter: /^(?:node:)?[a-z0-9_/]+$/ }, ({ path, kind, namespace }) => {
+      if (!isBuiltin(path)) return undefined;
+      const name = path.replace(/^(?!node:)/, "node:");
+      if (namespace === "builtin" || (kind === "require-call" && !USED_LATER.includes(name))) {
+        return { path: name, external: true };
+      }
+      return { path: name, namespace: "builtin", sideEffects: false };
+    });
+    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => {
+      const names = Object.keys(require(path)).filter((name) => name !== "default");
+      return { contents: (USED_LATER.includes(path) ? lazyBuiltin : eagerBuiltin)(JSON.stringify(path), names) };
+    });
+  },
+};
+
+/** A module that has only the names that are imported: copying all of them costs a start milliseconds. */
+function eagerBuiltin(path, names) {
+  const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`);
+  return [`const builtin = require(${path});`, "export default builtin;", ...exported].join("\n");
+}
+
+function lazyBuiltin(path, names) {
+  const getters = names.map((name) => `get ${name}() { return require(${path}).${name}; }`);
+  return `module.exports = { ${getters.join(", ")} };`;
+}
+
+/** Leaves out HTTP/2, which the adapter of the HTTP server knows and no listener speaks. */
+const withoutHttp2 = {
+  name: "without-http2",
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^node:http2$/ }, ({ path }) => ({ path, namespace: "http2" }));
+    onLoad({ filter: /.*/, namespace: "http2" }, () => ({
+      contents: "export class Http2ServerRequest {}\nexport const constants = {};",
     }));
   },
 };
@@ -74,7 +107,7 @@ const options = {
       "const require = createRequireOf(import.meta.url);",
     ].join("\n"),
   },
-  plugins: [requireBuiltins, englishOnly],
+  plugins: [withoutHttp2, requireBuiltins, englishOnly],
 };
 
 /** They are modules wherever they are copied to, whatever package.json is near. */
