@@ -3,10 +3,11 @@
 import * as z from "zod";
 import { unknownGroups } from "../protocols/answers.ts";
 import { condition, memberPointer, pointer } from "./condition-settings.ts";
+import { anyJson } from "./recursive.ts";
 import { duration } from "./units.ts";
 
 /** A message of the configuration. */
-export const jsonValue = z.json({ error: "must be a text, or a value to be sent as JSON" });
+export const jsonValue = anyJson("must be a text, or a value to be sent as JSON");
 
 /** A pattern that is wrong has no groups, and its own fault. */
 function namesWithoutGroup(rule: Parameters<typeof unknownGroups>[0]): readonly string[] {

@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { condition, faultOfPlace, memberPointer, place } from "./condition-settings.ts";
+import { anyJson } from "./recursive.ts";
 
 const VALUE_NAME = /^[A-Za-z_]\w{0,63}$/;
 
@@ -33,7 +34,7 @@ export const capture = z
 
 /** Values that are put into every message of a caller. */
 export const additions = z
-  .record(memberPointer, z.json())
+  .record(memberPointer, anyJson())
   .describe(
     "Values that are put into every message of a caller, by JSON pointer, as by `add` of JSON Patch (RFC 6902).",
   );

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { type Condition, PARTS } from "../protocols/condition.ts";
 import { faultOfGroup, GROUP_FORM, isGroup } from "../protocols/groups.ts";
 import { compilePattern } from "../protocols/lazy-pattern.ts";
+import { resolve } from "./recursive.ts";
 
 const POINTER = String.raw`(?:\/(?:[^~/]|~[01])*)*`;
 
@@ -128,3 +129,4 @@ export const condition = z
     id: "Condition",
     description: "A test of a frame: a mapping, all of whose parts must hold; or a pattern, short for its text alone.",
   });
+resolve(inner);

@@ -29,6 +29,7 @@ import {
 } from "./condition-settings.ts";
 import { checkBinary, frames } from "./frame-settings.ts";
 import { jsonId } from "./id-settings.ts";
+import { anyJson } from "./recursive.ts";
 import { closest } from "./suggestions.ts";
 import { duration, durationOrValue, wholeNumber } from "./units.ts";
 
@@ -216,7 +217,7 @@ const protocolOptions = z
       z.strictObject({
         preset: z.literal("graphql-transport-ws"),
         ...common,
-        payload: z.record(z.string(), z.json()).optional().describe("The payload of connection_init."),
+        payload: z.record(z.string(), anyJson()).optional().describe("The payload of connection_init."),
       }),
       z.strictObject({
         preset: z.literal("home-assistant"),
@@ -353,9 +354,9 @@ export const farewellStep = z
 
 /** A message in the upstream's protocol that requests a sign of life from its application. */
 export const heartbeat = z.strictObject({
-  send: z
-    .json({ error: "must be a text, or a value to be sent as JSON" })
-    .describe("The message: a text, sent as it is, or a value, sent as JSON."),
+  send: anyJson("must be a text, or a value to be sent as JSON").describe(
+    "The message: a text, sent as it is, or a value, sent as JSON.",
+  ),
   every: durationOrValue.prefault("30s").describe("The time between heartbeats; or ${conn:NAME} and a unit."),
   expect: condition.optional().describe("The reply; without it the heartbeat is only sent."),
   within: duration.prefault("10s").describe("The time within which the reply must come."),

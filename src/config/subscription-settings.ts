@@ -15,6 +15,7 @@ import {
   memberPlace,
 } from "./condition-settings.ts";
 import { subscriptionName } from "./fields.ts";
+import { anyJson } from "./recursive.ts";
 import { duration } from "./units.ts";
 
 /** True if every number is the one that was written: beyond 2^53 a parsed one may be another. */
@@ -25,7 +26,7 @@ function isExact(value: unknown): boolean {
 
 /** A message of ours: a text, which is sent as is, or a value, which is sent as JSON. */
 export const message = (error: string) =>
-  z.json({ error }).refine(isExact, "has a number beyond 2^53, which would be rounded: write the message as a text");
+  anyJson(error).refine(isExact, "has a number beyond 2^53, which would be rounded: write the message as a text");
 
 /**
  * A subscription: its request and the condition for its messages, or a preset that has both. `$id` in `match`, `ended`
@@ -37,7 +38,7 @@ const subscriptionShape = {
     .optional()
     .describe("Subscriptions of Ethereum, which differ only in their parameters."),
   params: z
-    .array(z.json())
+    .array(anyJson())
     .min(1, "must not be empty")
     .refine(isExact, "has a number beyond 2^53, which would be rounded: use request, as a text")
     .optional()
