@@ -9,10 +9,8 @@ import {
   ServerResponse,
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener, RequestError } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { listenOnFile } from "../net/socket-file.ts";
-import { Pipeline } from "./pipeline.ts";
+import { Pipeline, type Serve } from "./pipeline.ts";
 import type { Listener, ListenOptions, Refusal } from "./runtime.ts";
 import { WriteDeadline } from "./write-deadline.ts";
 
@@ -92,28 +90,19 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
     }
   }
 
-  const serve = getRequestListener(
-    (request, { incoming, outgoing }) => {
-      const awaited = incoming as IncomingMessage;
-      const proceed =
-        awaited.headers.expect === undefined
-          ? undefined
-          : () => {
-              if (expecting.delete(awaited)) (outgoing as ServerResponse).writeContinue();
-            };
-      const grant = (ms: number) => grantBody(awaited, ms);
-      const unlessSent = (response: Response) => (outgoing.headersSent ? RESPONSE_ALREADY_SENT : response);
-      const response = fetch(request, { incoming, outgoing, exclusive: true, proceed, grant });
-      return response instanceof Promise ? response.then(unlessSent) : unlessSent(response);
-    },
-    {
-      errorHandler(error) {
-        if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
-        const { status, headers, body } = refusal(400, `the request target is invalid: ${error.message}`);
-        return new Response(body, { status, headers });
-      },
-    },
-  );
+  let adapter: Promise<void> | undefined;
+  const loadAdapter = (): Promise<void> => {
+    adapter ??= import("./hono-adapter.ts").then(({ adapt }) => {
+      serve = adapt({ fetch, refusal, grantBody, expecting });
+    });
+    return adapter;
+  };
+  /** Lets the first requests wait for the adapter. */
+  let serve: Serve = (request, response) => {
+    loadAdapter().then(() => {
+      if (!response.destroyed) serve(request, response);
+    });
+  };
   /** Lets a body arrive for so long from now on: the server's own bound does not count for this request any more. */
   const grantBody = (request: IncomingMessage, ms: number): void => {
     const connection = connections.get(request.socket);
@@ -156,7 +145,7 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
 
   const track = (socket: Socket): void => {
     const queued = new Set<ServerResponse>();
-    const pipeline = new Pipeline(socket, serve);
+    const pipeline = new Pipeline(socket, (request, response) => serve(request, response));
     const since = performance.now();
     connections.set(socket, {
       since,
@@ -271,6 +260,7 @@ export async function listen(options: ListenOptions, adaptation: Adaptation = {}
   adaptation.onListening?.(server);
 
   return {
+    prepare: () => void loadAdapter(),
     port: socketFile ? 0 : (server.address() as AddressInfo).port,
     renew(certificate) {
       secure?.renew(certificate);

@@ -124,6 +124,8 @@ export interface Refusal {
 export interface Listener {
   /** 0 of a Unix socket. */
   readonly port: number;
+  /** Loads what the first request needs, and would wait for: on Node that is `fetch`, a tenth of a whole start. */
+  prepare(): void;
   /** Takes another certificate for the connections that come from now on. Only for a listener that serves HTTPS. */
   renew(certificate: Certificate): void;
   /** Ends each connection with its next response, and gives idle ones a grace in which to get one. */

@@ -143,6 +143,11 @@ export class Service {
       metricsApp.resolve(buildMetricsApp(parts, service.#rules.metricsAccess(config.listen, metricsListener.port)));
     }
     fetch = (request, env) => built.fetch(request, env as object);
+    // Not before: the start is not to wait for it.
+    service.opened.then(
+      () => listener.prepare(),
+      () => {}, // The exit is under way.
+    );
     return service;
   }
 
