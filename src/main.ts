@@ -103,13 +103,16 @@ async function main(): Promise<void> {
 
 /** @param record begins the recording of an upstream, if one is to be recorded */
 async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Promise<void> {
-  const { loadForProcess, startLogOf } = await import("./service/process-config.ts");
+  const loadingConfig = import("./service/process-config.ts");
+  // Begin with both: the files of the service are read while the configuration is.
+  const loadingService = import("./service/service.ts");
+  const { loadForProcess, startLogOf } = await loadingConfig;
   const config = await loadForProcess(flags);
   startLogOf(config);
   await demandPermissions(config);
   const recording = record?.(config);
   // Until the service exists, signals keep their default effect: there is nothing to end in order.
-  const { Service } = await import("./service/service.ts");
+  const { Service } = await loadingService;
   const loadAgain = async () => {
     const again = await loadForProcess(flags);
     await demandPermissions(again);
