@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as z from "zod";
 import { configJsonSchema, subscriptionOrderJson } from "../../src/config/json-schema.ts";
 import { check, dotted } from "../../src/config/problems.ts";
 import { configSchema, shutdownTotal } from "../../src/config/schema.ts";
@@ -11,6 +12,21 @@ import { preparePatterns } from "../../src/protocols/lazy-pattern.ts";
 await preparePatterns({ text: "" });
 
 const WSS = "wss://example.org/socket";
+
+/** A schema and all that it is made of, each once. */
+function* partsOf(schema: z.core.$ZodType, seen = new Set<object>()): Generator<z.core.$ZodType> {
+  if (seen.has(schema)) return;
+  seen.add(schema);
+  yield schema;
+  for (const value of Object.values(schema._zod.def).flatMap((each) => [each, ...Object.values(Object(each))])) {
+    if (Object(value)._zod !== undefined && "def" in Object(value)._zod) yield* partsOf(value, seen);
+  }
+}
+
+/** For each recursive schema, true if it is resolved: seen before a test parses anything, which resolves it. */
+const recursive = [...partsOf(configSchema)].flatMap((part) =>
+  part instanceof z.ZodLazy ? ["_cachedInner" in part._zod.def] : [],
+);
 
 /** The problems as `path: what`; an empty list for valid input. */
 function problems(input: unknown): string[] {
@@ -423,4 +439,9 @@ test("a webhook's url that is none is one problem, and the rest of it is not loo
   for (const url of ["", "hook", "ftp://example.org/"]) {
     assert.deepEqual(upstreamProblems({ webhooks: [{ url }] }), ["webhooks.0.url: must be an http:// or https:// URL"]);
   }
+});
+
+test("each recursive schema is resolved from the start, since zod searches again for what is not", () => {
+  assert.ok(recursive.length > 2, `${recursive.length} recursive schemas`);
+  assert.ok(recursive.every(Boolean), "one is of z.json() or z.lazy() alone: see src/config/recursive.ts");
 });
