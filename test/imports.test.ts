@@ -132,12 +132,8 @@ const ARROWS: readonly { readonly from: readonly Place[]; readonly to: readonly 
     { from: ["sidecar/caller/"], to: ["sidecar/caller/", ...BOTH_SIDES, ...CORE] },
     { from: BOTH_SIDES, to: [...BOTH_SIDES, ...CORE], types: ["config/schema.ts"] },
     { from: ["http/streaming/"], to: ["http/streaming/", "http/call/", ...HTTP, ...BEHIND_HTTP] },
-    { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP] },
     // The host alone knows what it keeps, and the bus carries it as bytes. The messages load no client of NATS.
-    {
-      from: ["http/call/held-reply.ts"],
-      to: ["http/call/", ...HTTP, ...BEHIND_HTTP, "cluster/kept-messages.ts"],
-    },
+    { from: ["http/call/"], to: ["http/call/", ...HTTP, ...BEHIND_HTTP, "cluster/kept-messages.ts"] },
     { from: ["http/routes/"], to: ["http/routes/", "http/call/", "http/streaming/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/metrics/"], to: ["http/metrics/", ...HTTP, ...BEHIND_HTTP] },
     { from: ["http/app.ts", "http/app-frame.ts", "http/metrics-app.ts"], to: ["http/", ...BEHIND_HTTP] },

@@ -53,7 +53,7 @@ export class TransientMap<Key, Value> {
   }
 }
 
-/** What others may know of a set of which they are no owners. */
+/** The part of a set that others than its owner may know. */
 export interface SizedIterable<Value> extends Iterable<Value> {
   readonly size: number;
 }
