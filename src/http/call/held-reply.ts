@@ -27,8 +27,8 @@ const DOUBT_MS = 1_000;
 const SILENCE_MS = 3_000;
 /** A part of a wait that is too short to ask for. */
 const REST_MS = 50;
-/** The pauses after which one asks again at an address at which nobody is: it may be about to come back. */
-const PAUSES_MS = [100, 300];
+/** The pauses after which one asks again where nobody is: a replica that has lost NATS dials again within a second. */
+const PAUSES_MS = [100, 300, 600, 1_000];
 
 export interface KeptFound {
   readonly upstream: string;
@@ -134,7 +134,7 @@ const FAILURES: Readonly<Record<Exclude<HolderAnswer, Uint8Array>, Failure>> = {
   nobody: {
     code: "gone",
     sent: "maybe",
-    detail: "the replica that kept the reply is gone, or has replaced its upstream, and the reply with it",
+    detail: "the replica that kept the reply is gone, or out of reach for two seconds, or has replaced its upstream",
   },
   apart: unasked("the replica that keeps the reply cannot be reached now"),
   lost: unasked("the contact with the replica that keeps the reply was lost"),
