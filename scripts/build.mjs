@@ -44,7 +44,10 @@ const requireBuiltins = {
       return { path: name, namespace: "builtin", sideEffects: false };
     });
     onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => {
-      const names = Object.keys(require(path)).filter((name) => name !== "default");
+      // Not only those that are enumerable: the constants of zlib are not.
+      const names = Object.getOwnPropertyNames(require(path)).filter((name) =>
+        /^(?!default$)[A-Za-z_$][\w$]*$/.test(name),
+      );
       return { contents: (USED_LATER.includes(path) ? lazyBuiltin : eagerBuiltin)(JSON.stringify(path), names) };
     });
   },
