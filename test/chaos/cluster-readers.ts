@@ -57,14 +57,15 @@ export class ReadLog {
     for (const { cursor, gap, data } of items) {
       const content = gap ? `a gap: ${gap.reason}` : String((data as { params?: unknown[] }).params?.[0]);
       this.#order.add(this.name, cursor, content);
-      this.#follow(cursor, content);
+      this.#follow(cursor, content, gap !== undefined);
       if (gap) this.#onGap(gap.reason, cursor);
       else this.#onMessage(Number(content), cursor);
     }
   }
 
-  #follow(cursor: string, content: string): void {
-    if (this.#cursor !== undefined && !isNext(this.#cursor, cursor))
+  /** The numbers of a term begin anew, further on: in front of a gap alone. */
+  #follow(cursor: string, content: string, isGap: boolean): void {
+    if (this.#cursor !== undefined && !isNext(this.#cursor, cursor, isGap))
       this.#problem(`${this.name} read ${content} at ${cursor} after ${this.#cursor}`);
     this.#cursor = cursor;
   }
@@ -85,12 +86,13 @@ export class ReadLog {
   }
 }
 
-function isNext(one: string, other: string): boolean {
+function isNext(one: string, other: string, isGap: boolean): boolean {
   const [[epoch, seq], [otherEpoch, otherSeq]] = [one, other].map((cursor) => cursor.split(/-(?=\d+$)/)) as [
     [string, string],
     [string, string],
   ];
-  return epoch === otherEpoch && Number(otherSeq) === Number(seq) + 1;
+  const step = Number(otherSeq) - Number(seq);
+  return epoch === otherEpoch && (step === 1 || (isGap && step > 1));
 }
 
 export class ChaosReader {
