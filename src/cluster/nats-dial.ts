@@ -32,6 +32,8 @@ export async function dial(server: string, settings: EngineSettings): Promise<Na
 
 export function textOf(error: unknown): string {
   if ((error as { readonly code?: string } | undefined)?.code === "ECONNREFUSED") return "connection refused";
+  // All addresses of a name have failed: Node's own error for it has no message.
+  if (error instanceof AggregateError && error.errors.length > 0) return textOf(error.errors[0]);
   return error instanceof Error ? error.message || error.name : String(error);
 }
 

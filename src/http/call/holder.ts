@@ -10,7 +10,7 @@ export function holderFor(upstreams: AppParts["upstreams"], { held }: UpstreamPo
 }
 
 /** The way to other replicas by an upstream that they share. */
-export function anyHeld(upstreams: AppParts["upstreams"]): HolderPort | undefined {
+function anyHeld(upstreams: AppParts["upstreams"]): HolderPort | undefined {
   for (const { held, down } of upstreams.values()) if (held && !down) return held;
   return undefined;
 }

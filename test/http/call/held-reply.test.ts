@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { decodeKeptAnswer, decodeKeptQuestion, encodeKeptAnswer } from "../../../src/cluster/kept-messages.ts";
 import type { KeptState } from "../../../src/core/kept-replies.ts";
 import type { CallerOutcome, Failed, Outcome } from "../../../src/core/outcome.ts";
-import type { SidesocketError } from "../../../src/errors.ts";
+import type { Failure, SidesocketError } from "../../../src/errors.ts";
 import { answersFor, askHolder, replyElsewhere } from "../../../src/http/call/held-reply.ts";
 import { holderOf, ReplyKeeper } from "../../../src/http/reply-keeper.ts";
 import { StopSignal } from "../../../src/http/stop-signal.ts";
@@ -163,4 +163,12 @@ test("a replica asks only others, and only where they can be asked", async () =>
     phase: "pending",
   });
   assert.deepEqual(asked, [HOLDER]);
+  // It cannot ask at all now, or does not know the upstream yet: the reply may be there, and the message was sent.
+  const failure: Failure = { code: "upstream_down", sent: "no", detail: "unusable" };
+  const down = new Map([["default", { ...fakeUpstream("default", { held }), down: failure }]]);
+  const unknown = new Map([["renamed", fakeUpstream("renamed", { held })]]);
+  for (const upstreams of [down, unknown]) {
+    const found = replyElsewhere({ keeper: other, upstreams }, question, signals);
+    await assert.rejects(async () => found, failureOf("upstream_down", "maybe"));
+  }
 });
