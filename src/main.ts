@@ -106,6 +106,8 @@ async function serve(flags: Flags, ahead: Runtime, record?: StartRecording): Pro
   const loadingConfig = import("./service/process-config.ts");
   // Begin with both: the files of the service are read while the configuration is.
   const loadingService = import("./service/service.ts");
+  // A wrong configuration comes first, and would leave the failure to nobody.
+  loadingService.catch(() => {});
   const { loadForProcess, startLogOf } = await loadingConfig;
   const config = await loadForProcess(flags);
   startLogOf(config);

@@ -12,15 +12,16 @@ const COLON = ":".charCodeAt(0);
 const OPEN_BRACKET = "[".charCodeAt(0);
 const ASTERISK = "*".charCodeAt(0);
 
-const SPACE = 0x20;
+const CLOSE_BRACKET = "]".charCodeAt(0);
 
-/** A part of a text between line ends, or between the control characters with which dialects end messages. */
-const LINE = /(?:\t|\P{Cc})+/gu;
+const TAB = 0x09;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const LAST_CONTROL = 0x9f;
+
 const HEADER_LINE = /^([!-9;-~]+)(:[ \t]*)[^\r\n]+/gm;
 /** A member's name and colon. Its bounds keep the search linear. */
-const MEMBER = /"((?:[^"\\]|\\.){1,64})"[ \t]{0,16}:[ \t]{0,16}/g;
-/** A string of JSON, which may be cut off. */
-const STRING = /"(?:[^"\\]|\\.)*(?:"|\\?$)/g;
+const MEMBER = /"((?:[^"\\]|\\[\s\S]){1,64})"[ \t]{0,16}:[ \t]{0,16}/g;
 
 const encoder = new TextEncoder();
 
@@ -45,7 +46,25 @@ export function maskHeaderLines(text: string): string {
 
 /** Masks the JSON in a text: all from its first bracket on or, if that is none, what each of its lines has. */
 function maskMixed(text: string, secrets: readonly string[]): string {
-  return maskTail(text, secrets) ?? text.replace(LINE, (line) => maskTail(line, secrets) ?? maskMembers(line));
+  const whole = maskTail(text, secrets);
+  if (whole !== undefined) return whole;
+  // By hand: a regular expression keeps a state for each character of a long line, and runs out of its stack.
+  let masked = "";
+  for (let at = 0; at < text.length; ) {
+    let end = at;
+    while (end < text.length && !isControl(text.charCodeAt(end))) end++;
+    const line = text.slice(at, end);
+    masked += maskTail(line, secrets) ?? maskMembers(line);
+    at = end;
+    while (at < text.length && isControl(text.charCodeAt(at))) at++;
+    masked += text.slice(end, at);
+  }
+  return masked;
+}
+
+/** True for line ends, and for the control characters with which dialects end messages. */
+function isControl(code: number): boolean {
+  return code < SPACE ? code !== TAB : code >= DELETE && code <= LAST_CONTROL;
 }
 
 /** Undefined if the text from its first bracket on is no JSON. */
@@ -72,11 +91,17 @@ function maskMembers(text: string): string {
     if (index < done || !isSecretName(name)) continue;
     const isList = text.charCodeAt(value) === OPEN_BRACKET;
     if (!isList && text.charCodeAt(value) !== QUOTE) continue;
-    const closing = text.indexOf("]", value);
-    const end = isList ? (closing < 0 ? text.length : closing) : (stringEnd(text, value) ?? text.length);
-    const hidden = text.slice(value, end).replace(STRING, JSON.stringify(REDACTED));
-    masked += text.slice(done, value) + hidden;
-    done = end;
+    masked += text.slice(done, value);
+    done = value;
+    let depth = 0;
+    do {
+      const code = text.charCodeAt(done);
+      const end = code === QUOTE ? (stringEnd(text, done) ?? text.length) : done + 1;
+      masked += code === QUOTE ? JSON.stringify(REDACTED) : text.slice(done, end);
+      if (code === OPEN_BRACKET) depth++;
+      else if (code === CLOSE_BRACKET) depth--;
+      done = end;
+    } while (depth > 0 && done < text.length);
   }
   return masked + text.slice(done);
 }
@@ -88,6 +113,8 @@ function maskJson(text: string, secrets: readonly string[]): string {
   let done = 0;
   /** The end of the string or list that belongs to a key with the name of a secret. */
   let secretUntil = 0;
+  /** The end of the outermost one: what is inside is not measured again. */
+  let outerEnd = 0;
   for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', done)) {
     const end = stringEnd(text, at) ?? text.length;
     const written = text.slice(at, end);
@@ -98,7 +125,9 @@ function maskJson(text: string, secrets: readonly string[]): string {
       const value = skipSpace(text, colon + 1);
       const first = text.charCodeAt(value);
       const holdsTexts = first === QUOTE || first === OPEN_BRACKET;
-      secretUntil = holdsTexts && isSecretName(string) ? valueEnd(text, value) : Math.min(secretUntil, at);
+      const isSecret = holdsTexts && isSecretName(string);
+      if (isSecret && at >= outerEnd) outerEnd = valueEnd(text, value);
+      secretUntil = isSecret ? outerEnd : Math.min(secretUntil, at);
       masked += remasked(written, string, maskSecrets(string, keySecrets));
     } else {
       const isSecret = at < secretUntil && string !== "";

@@ -115,9 +115,11 @@ function masked({ words, content }: RecordedOperation, secrets: readonly string[
   };
 }
 
+/** Each byte is a character meanwhile: one that is no UTF-8 must not show the others. */
 function maskedHead(head: Uint8Array): Uint8Array {
-  const text = textOf(head);
-  return text === undefined ? head : encoder.encode(maskHeaderLines(text));
+  let text = "";
+  for (const byte of head) text += String.fromCharCode(byte);
+  return Uint8Array.from(maskHeaderLines(text), (character) => character.charCodeAt(0));
 }
 
 /** An operation as JSON that can be compared, in which `data` is as callers write it. */

@@ -25,6 +25,12 @@ describe("a masked frame", () => {
     ['half {"password": "is\\"s', 'half {"password": "(redacted)"'],
     ['{"body":"{\\"pwd\\":\\"issued\\"}"}', '{"body":"{\\"pwd\\":\\"(redacted)\\"}"}'],
     ['say "token": 5', 'say "token": 5'],
+    ['{"tokens":["a]b",["c"],"d"],"x":', '{"tokens":["(redacted)",["(redacted)"],"(redacted)"],"x":'],
+    [
+      '{"token":[{"a":"b","token":["c","d"]},"e"]}',
+      '{"token":[{"a":"b","token":["(redacted)","(redacted)"]},"(redacted)"]}',
+    ],
+    ['{"author":"Bob","authorization":"Basic x"}', '{"author":"Bob","authorization":"(redacted)"}'],
   ];
   for (const [frame, masked] of cases) {
     test(`of ${frame} is ${masked}`, () => assert.equal(maskFrame(frame, ["s3cr3tt", "77777"]), masked));
@@ -43,6 +49,28 @@ describe("a masked frame", () => {
       const text = new TextDecoder("latin1").decode(bytes);
       assert.ok(!text.includes("9b71e08d"), text);
     }
+  });
+
+  const long = 16 * 1024 * 1024;
+  const longs: Readonly<Record<string, readonly [frame: string, masked: string]>> = {
+    "a line": ["x".repeat(long), "x".repeat(long)],
+    "a string": [`{"a":"\\"${"x".repeat(long)}"}`, `{"a":"\\"${"x".repeat(long)}"}`],
+    "a string that is cut off": [`x "token":"${"\\n".repeat(long / 2)}`, 'x "token":"(redacted)"'],
+    "escaped quotes": [`x "token":["${'\\"'.repeat(100_000)}\\\u2028`, 'x "token":["(redacted)"'],
+  };
+  for (const [what, [frame, masked]] of Object.entries(longs)) {
+    test(`of ${what} as long as a frame may be comes in seconds`, () => {
+      const began = performance.now();
+      assert.ok(maskFrame(frame, ["s3cr3tt"]) === masked);
+      assert.ok(performance.now() - began < 5_000);
+    });
+  }
+
+  test("of JSON whose lists have secrets at every level comes in seconds", () => {
+    const frame = `${'{"token":["a",'.repeat(20_000)}1${"]}".repeat(20_000)}`;
+    const began = performance.now();
+    assert.equal(maskFrame(frame, []), frame.replaceAll('"a"', '"(redacted)"'));
+    assert.ok(performance.now() - began < 5_000);
   });
 
   test("keeps the length of bytes that are no text", () => {

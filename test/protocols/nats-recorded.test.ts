@@ -35,6 +35,14 @@ test("a masked frame has neither secrets nor tokens, in its lines, headers and J
   }
 });
 
+test("headers that are no UTF-8 are masked, and their other bytes stay", () => {
+  const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const frame = latin1("HPUB s 40 40\r\nNATS/1.0\r\nAuthorization: other\r\nX: \xe9\r\n\r\n\r\n");
+  const masked = recorded.mask(frame, [SECRET]) as Uint8Array;
+  const expected = latin1("HPUB s 45 45\r\nNATS/1.0\r\nAuthorization: (redacted)\r\nX: \xe9\r\n\r\n\r\n");
+  assert.deepEqual([...masked], [...expected]);
+});
+
 test("a client's frame is the same in each run, whatever its inbox, its sids and the lengths of what is masked", () => {
   const inbox = (run: string, id: number) => `_INBOX.${run}.1.${id}`;
   const asked = (run: string, id: number) => `PUB svc.echo ${inbox(run, id)} 7\r\n{"n":1}\r\n`;
