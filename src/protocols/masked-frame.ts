@@ -10,9 +10,8 @@ import type { Body } from "./protocol.ts";
 const SECRET_KEY_MIN = 16;
 const COLON = ":".charCodeAt(0);
 const OPEN_BRACKET = "[".charCodeAt(0);
-const ASTERISK = "*".charCodeAt(0);
-
 const CLOSE_BRACKET = "]".charCodeAt(0);
+const ASTERISK = "*".charCodeAt(0);
 
 const TAB = 0x09;
 const SPACE = 0x20;

@@ -4,7 +4,7 @@ import { unquoted } from "./placeholders.ts";
 
 /** Names of headers, parameters and subprotocols that carry secrets, such as authorization, cookie or access_token. */
 const SECRET_NAME =
-  /auth(?!or(?!i))|cookie|token|secret|passw|passphrase|passcode|api[-_]?key|credential|bearer|signature|^(?:pass|pwd|jwt)$/i;
+  /auth(?!or(?!i))|cookie|token|secret|pass(?:w|phrase|code)|api[-_]?key|credent|bearer|signature|^(?:pass|pwd|jwt)$/i;
 
 /** Members of a login that say what the message is, and are no secrets. */
 const NAMING =
