@@ -40,6 +40,10 @@ export class TransientMap<Key, Value> {
     return this.#map.delete(key);
   }
 
+  clear(): void {
+    this.#map = new Map();
+  }
+
   keys(): IterableIterator<Key> {
     return this.#map.keys();
   }

@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { deferred } from "../../core/util/deferred.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
 
 /** Answers a question of another replica. `left` aborts once it does not ask any more. */
@@ -21,8 +22,8 @@ export class HeldThings {
   readonly #upstream: string;
   readonly #post: Post;
   readonly #answer: AnswerHeld;
-  readonly #asked = new Map<number, (answer: HolderAnswer) => void>();
-  readonly #answering = new Map<number, AbortController>();
+  readonly #asked = new TransientMap<number, (answer: HolderAnswer) => void>();
+  readonly #answering = new TransientMap<number, AbortController>();
   #last = 0;
 
   constructor(upstream: string, post: Post, answer: AnswerHeld) {

@@ -1,6 +1,7 @@
 /** The host side of an upstream's journals, which pulls pages from the thread. */
 
 import { type Cursor, countedBytesOf, type Page, type Start } from "../../core/messages/journal.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { Failure } from "../../errors.ts";
 import type { Condition, Rule } from "../../protocols/condition.ts";
 import type { Answered, NoPage, ReadCommand, ToThread } from "../contract.ts";
@@ -59,10 +60,10 @@ interface SharedPull {
 export class JournalPulls {
   readonly #upstream: string;
   readonly #post: (message: ToThread) => void;
-  readonly #pulls = new Map<number, { readonly command: ReadCommand; readonly listener: PageListener }>();
-  readonly #sharedPulls = new Map<string, SharedPull>();
+  readonly #pulls = new TransientMap<number, { readonly command: ReadCommand; readonly listener: PageListener }>();
+  readonly #sharedPulls = new TransientMap<string, SharedPull>();
   readonly #readers = new Set<(end: ReadEnd) => void>();
-  readonly #reads = new Map<string, PendingRead>();
+  readonly #reads = new TransientMap<string, PendingRead>();
   readonly #acknowledgements = new Questions<Answered>();
   readonly #arrived: (bytes: number) => void;
   #lastSeq = 0;

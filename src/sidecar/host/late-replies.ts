@@ -1,10 +1,11 @@
 /** The late outcomes of requests whose callers received a timeout. */
 
 import { type CallerOutcome, LATE_MAX, type Outcome } from "../../core/outcome.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { Failure } from "../../errors.ts";
 
 export class LateReplies {
-  readonly #waiting = new Map<number, (outcome: Outcome) => void>();
+  readonly #waiting = new TransientMap<number, (outcome: Outcome) => void>();
 
   /** @returns the outcome for the caller, with `later` if a late reply may still follow */
   outcomeFor(seq: number, outcome: Outcome): CallerOutcome {

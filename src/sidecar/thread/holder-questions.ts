@@ -2,6 +2,7 @@
 
 import type { Engine, OpenAsk, TakeRequest } from "../../cluster/engine.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
 import type { Work } from "./mark.ts";
 
@@ -22,9 +23,9 @@ export class HolderQuestions {
   readonly #engine: Pick<Engine, "ask" | "answer">;
   readonly #env: HeldEnvironment;
   /** Questions of our host, by its numbers. */
-  readonly #asked = new Map<number, OpenAsk>();
+  readonly #asked = new TransientMap<number, OpenAsk>();
   /** Questions to our host, by ours. */
-  readonly #taken = new Map<number, SendHeld>();
+  readonly #taken = new TransientMap<number, SendHeld>();
   #last = 0;
   #stop: (() => void) | undefined;
 

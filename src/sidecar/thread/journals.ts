@@ -15,6 +15,7 @@ import {
 import type { KeptRequest, NoRequest, UpstreamRequest } from "../../core/messages/upstream-requests.ts";
 import { type Losses, tallyCells, tallyIn } from "../../core/tally.ts";
 import { Budget } from "../../core/util/budget.ts";
+import { TransientMap } from "../../core/util/transient.ts";
 import type { Body } from "../../protocols/protocol.ts";
 import type { FromThread, JournalEpochs, NoPage, ReadCommand } from "../contract.ts";
 import { takeTurn } from "../turns.ts";
@@ -75,7 +76,7 @@ export class Journals implements MessageWriter {
   readonly #journals = new Map<string, Journal>();
   readonly #takeTurn: (work: () => void) => void;
   readonly #filters = new JournalFilters();
-  readonly #waiting = new Map<number, WaitingRead>();
+  readonly #waiting = new TransientMap<number, WaitingRead>();
   #roomTimer: NodeJS.Timeout | undefined;
   readonly #losses: Losses;
   readonly #budget: Budget;
