@@ -17,7 +17,7 @@ import type { AppParts } from "../ports.ts";
 import { holderOf, type ReplyKeeper } from "../reply-keeper.ts";
 import type { StopSignal } from "../stop-signal.ts";
 import { hasEnded } from "./detached.ts";
-import type { HolderPort } from "./holder.ts";
+import { type HolderPort, wayToOthers } from "./holder.ts";
 
 /** The longest wait of one question: one that has died meanwhile is noticed by the next. */
 const SLICE_MS = 2_000;
@@ -50,11 +50,10 @@ export function replyElsewhere(
   const holder = holderOf(id);
   if (holder === undefined || keeper.isOf(owner, id)) return undefined;
   if ([...upstreams.values()].some(({ held }) => held?.address === holder)) return undefined;
-  const ports = [...upstreams.values()].filter(({ held }) => held);
-  if (ports.length === 0) return undefined;
-  const port = ports.find(({ down }) => !down)?.held;
-  if (!port) return Promise.reject(new SidesocketError(FAILURES.apart));
-  return askHolder(port, holder, question, signals).then((found) => {
+  const way = wayToOthers(upstreams);
+  if (way === undefined) return undefined;
+  if (way === "down") return Promise.reject(new SidesocketError(FAILURES.apart));
+  return askHolder(way, holder, question, signals).then((found) => {
     if (upstreams.has(found.upstream)) return found;
     // While a new configuration reaches one replica after the other, this one may not know it yet.
     throw new SidesocketError(unasked(`this replica has no upstream ${found.upstream}, unlike the one with the reply`));

@@ -6,11 +6,17 @@ export type HolderPort = NonNullable<UpstreamPort["held"]>;
 
 /** The address for a reply of this upstream, which may itself be this replica's alone. */
 export function holderFor(upstreams: AppParts["upstreams"], { held }: UpstreamPort): string | undefined {
-  return (held ?? anyHeld(upstreams))?.address;
+  if (held) return held.address;
+  const way = wayToOthers(upstreams);
+  return way === "down" ? undefined : way?.address;
 }
 
-/** The way to other replicas by an upstream that they share. */
-function anyHeld(upstreams: AppParts["upstreams"]): HolderPort | undefined {
-  for (const { held, down } of upstreams.values()) if (held && !down) return held;
-  return undefined;
+/** An upstream that replicas share leads to the others. `down`: none of them is usable; undefined: there is none. */
+export function wayToOthers(upstreams: AppParts["upstreams"]): HolderPort | "down" | undefined {
+  let way: "down" | undefined;
+  for (const { held, down } of upstreams.values()) {
+    if (held && !down) return held;
+    if (held) way = "down";
+  }
+  return way;
 }
