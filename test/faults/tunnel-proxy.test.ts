@@ -99,7 +99,6 @@ test("upstreams and receivers are reached through proxies of every scheme, in TL
 test("row 55: each proxy that leads nowhere has its own reason, and leaves nothing behind", async (t) => {
   const upstream = await startUpstream({ t });
   const start = (answer: Parameters<typeof startTunnelProxy>[0]["answer"]) => startTunnelProxy({ t, answer });
-  const nobody = await freePort();
   const login = await start(connectProxy([], "anna:right"));
   const proxies = {
     silent: await start(silent),
@@ -117,6 +116,8 @@ test("row 55: each proxy that leads nowhere has its own reason, and leaves nothi
     socksRules: await start((heard, client) => client.write(heard.length === 3 ? "\x05\x00" : "\x05\x02")),
     noSocks: await start(saying("HTTP/1.1 400 Bad request\r\n\r\n")),
   };
+  // Of the ports that are free now: an earlier one may be that of a proxy.
+  const nobody = await freePort();
   const at = ({ port }: { readonly port: number }, scheme = "http") => `${scheme}://127.0.0.1:${port}`;
   const socks = (server: { readonly port: number }) => at(server, "socks5h");
   const shown = (text: string) => text.replace("PROXY", String.raw`the proxy \w+:\/\/127\.0\.0\.1:\d+`);
