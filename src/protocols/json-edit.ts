@@ -8,17 +8,18 @@
 import type { Span } from "./json-check.ts";
 import type { Place } from "./json-place.ts";
 import { type Member, members } from "./json-text.ts";
+import { edited } from "./outline.ts";
 
 /** Replaces `span` with `by`. */
 export function replace(text: string, span: Span, by: string): string {
-  return text.slice(0, span.start) + by + text.slice(span.end);
+  return edited(text, span, by);
 }
 
 /** Inserts a member before all others of `object`. `value` is JSON text. */
 export function insertFirst(text: string, object: Span, key: string, value: string): string {
   const comma = members(text, object).next().done ? "" : ",";
   const at = object.start + 1;
-  return `${text.slice(0, at)}${JSON.stringify(key)}:${value}${comma}${text.slice(at)}`;
+  return edited(text, { start: at, end: at }, `${JSON.stringify(key)}:${value}${comma}`);
 }
 
 /** Inserts `value` at a missing pointer, and creates the objects that are missing on the way. */
@@ -33,14 +34,10 @@ export function remove(text: string, object: Span, key: string): string {
   let before: Member | undefined;
   let target: Member | undefined;
   for (const member of members(text, object)) {
-    if (target !== undefined) return cut(text, target.name.start, member.name.start);
+    if (target !== undefined) return edited(text, { start: target.name.start, end: member.name.start }, "");
     if (member.key === key) target = member;
     else before = member;
   }
   if (target === undefined) return text;
-  return cut(text, before?.value.end ?? target.name.start, target.value.end);
-}
-
-function cut(text: string, start: number, end: number): string {
-  return text.slice(0, start) + text.slice(end);
+  return edited(text, { start: before?.value.end ?? target.name.start, end: target.value.end }, "");
 }

@@ -54,6 +54,8 @@ export function* inSteps(work: { run(until: number): boolean }): Generator<undef
 
 /** The outline that is known now. One at a time, for as long as its text is dealt with: it is no cache. */
 let known: Outline | undefined;
+/** That of the text which the last edit made of it. */
+let knownEdited: Outline | undefined;
 
 /** Does some work to which the outline's text is known. */
 export function knowing<Result>(outline: Outline, work: () => Result): Result {
@@ -62,10 +64,35 @@ export function knowing<Result>(outline: Outline, work: () => Result): Result {
     return work();
   } finally {
     known = undefined;
+    knownEdited = undefined;
   }
 }
 
 /** The outline of a text, if it is known. */
 export function outlineOf(text: string): Outline | undefined {
-  return text.length > LARGE_TEXT && known?.text === text ? known : undefined;
+  if (text.length <= LARGE_TEXT || known === undefined) return undefined;
+  if (known.text === text) return known;
+  return knownEdited?.text === text ? knownEdited : undefined;
+}
+
+/**
+ * Replaces a part of a text by another that leaves it JSON. If the outline of the text is known, then so is that of the
+ * result, until the next edit: who gets a large reply with another id must not go over all of it again.
+ */
+export function edited(text: string, { start, end }: Span, by: string): string {
+  const result = text.slice(0, start) + by + text.slice(end);
+  const outline = outlineOf(text);
+  if (outline !== undefined) knownEdited = outlineAfter(outline, result, { start, end });
+  return result;
+}
+
+function outlineAfter({ text, root, ends }: Outline, result: string, part: Span): Outline {
+  const longer = result.length - text.length;
+  const moved = (at: number): number => (at < part.end ? at : at + longer);
+  const isOutside = (start: number): boolean => start < part.start || start >= part.end;
+  return {
+    text: result,
+    root: "why" in root ? root : { start: root.start, end: moved(root.end) },
+    ends: new Map([...ends].filter(([start]) => isOutside(start)).map(([start, end]) => [moved(start), moved(end)])),
+  };
 }

@@ -2,11 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { insertFirst, remove, replace } from "../../src/protocols/json-edit.ts";
 import { isJson, readFrame } from "../../src/protocols/json-message.ts";
 import { locate, parsePointer } from "../../src/protocols/json-place.ts";
 import { jsonRpc } from "../../src/protocols/json-rpc.ts";
 import { elements, members } from "../../src/protocols/json-text.ts";
-import { knowing, LARGE_TEXT, LOOKED_AT_MAX, type Outline, outlineInSteps } from "../../src/protocols/outline.ts";
+import {
+  knowing,
+  LARGE_TEXT,
+  LOOKED_AT_MAX,
+  type Outline,
+  outlineInSteps,
+  outlineOf,
+} from "../../src/protocols/outline.ts";
 import type { Body, Decoded } from "../../src/protocols/protocol.ts";
 
 function outlined(text: string): { readonly outline: Outline; readonly steps: number } {
@@ -61,6 +69,33 @@ test("a large text reads the same whether its outline is known or not", () => {
       );
     }),
     { numRuns: 20 },
+  );
+});
+
+test("a text that an edit made of a known one is known as well, and so on", () => {
+  fc.assert(
+    fc.property(largeText, fc.constantFrom("null", '"name"', "[1,2]"), (text, value) => {
+      const { outline } = outlined(text);
+      const { root } = outline;
+      if ("why" in root || text[root.start] !== "{") return;
+      knowing(outline, () => {
+        const [first = { key: "", value: root }] = members(text, root);
+        for (const edit of [
+          ...[...members(text, root)].map((member) => () => replace(text, member.value, value)),
+          () => insertFirst(text, root, "new", value),
+          () => remove(text, root, first.key),
+          () => insertFirst(remove(text, root, "id"), root, "id", value),
+        ]) {
+          const result = edit();
+          const known = outlineOf(result);
+          assert.deepEqual(known, result.length > LARGE_TEXT ? outlined(result).outline : undefined);
+          assert.equal(outlineOf(text), outline, "the first one stays known");
+          assert.equal(outlineOf(` ${result}`), undefined);
+        }
+      });
+      assert.equal(outlineOf(text), undefined);
+    }),
+    { numRuns: 50 },
   );
 });
 
