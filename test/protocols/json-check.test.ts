@@ -133,3 +133,18 @@ test("a million levels of nesting do not overflow the stack", () => {
   assert.equal(fault(deep, 64).position, 64);
   assert.equal(fault('{"a":'.repeat(1e6)).position, 5e6);
 });
+
+test("containers are closed by what opened them, however deep they are", () => {
+  const openers = fc.array(fc.boolean(), { minLength: 1, maxLength: 200, size: "max" });
+  fc.assert(
+    fc.property(openers, fc.nat(), (objects, wrong) => {
+      const opened = objects.map((isObject) => (isObject ? '{"":' : "[")).join("");
+      const closers = objects.map((isObject) => (isObject ? "}" : "]")).reverse();
+      const text = `${opened}0${closers.join("")}`;
+      assert.deepEqual(check(text), { start: 0, end: text.length });
+      const at = wrong % closers.length;
+      closers[at] = closers[at] === "}" ? "]" : "}";
+      assert.throws(() => check(`${opened}0${closers.join("")}`), JsonFault);
+    }),
+  );
+});
