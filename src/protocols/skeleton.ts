@@ -121,6 +121,11 @@ function expanded(
   return concatenated([...pieces, edited.slice(at)]);
 }
 
+/** How many levels deeper each byte leads, outside of strings. Looking it up is faster than comparing. */
+const DEEPER = new Int8Array(256);
+for (const opener of "{[") DEEPER[opener.charCodeAt(0)] = 1;
+for (const closer of "}]") DEEPER[closer.charCodeAt(0)] = -1;
+
 /** Finds the large values of a text, from one string or bracket to the next. */
 class Skim {
   /** The values; undefined if the text cannot be JSON, or none may be taken out. */
@@ -165,17 +170,25 @@ class Skim {
         if (!this.#inString && depth === 1) at = this.#stringEnded(at);
         continue;
       }
+      if (depth > 1) {
+        while (at < stop && depth > 1 && bytes[at] !== QUOTE) depth += DEEPER[bytes[at++] as number] as number;
+        if (depth === 1) this.#valueEnded(at);
+        else if (at < stop) {
+          this.#inString = true;
+          at += 1;
+        }
+        continue;
+      }
       const code = bytes[at++] as number;
       if (code === QUOTE) {
-        if (depth === 1) this.#start = at - 1;
+        this.#start = at - 1;
         this.#inString = true;
       } else if (isOpener(code)) {
-        if (depth === 1) this.#start = at - 1;
+        this.#start = at - 1;
         depth += 1;
       } else if (isCloser(code)) {
         depth -= 1;
-        if (depth === 1) this.#valueEnded(at);
-      } else if (code === COMMA && depth === 1) {
+      } else if (code === COMMA) {
         this.#position += 1;
       }
     }
