@@ -13,7 +13,7 @@ import { Child } from "../support/child.ts";
 import { MESSAGES } from "../support/messages.ts";
 import { residentBytes } from "../support/proc.ts";
 import { denoPath, nodePath, root, runtime } from "../support/root.ts";
-import { probedThread } from "../support/turns.ts";
+import { probedThread, type Turn, watchTurns } from "../support/turns.ts";
 import { delay, until } from "../support/until.ts";
 import { HOST, MIB, REQUEST, requestText, rpc, type Scene, startScene, type Watched } from "./scene.ts";
 
@@ -139,18 +139,17 @@ const upstreams = await Child.start({ command, args, t: cleanup });
 const port = await upstreams.until(() => /^(\d+)\n/.exec(upstreams.stdout)?.[1], { within: 20_000, what: "its port" });
 const at = (path: string) => `ws://127.0.0.1:${port}/${path}`;
 const order = (n: number) => [`s${n}`, { request: rpc(n, "echo"), match: { "/method": "note" } }];
-const scene = await startScene(
-  cleanup,
-  {},
-  {
-    upstreams: {
-      default: { url: at(""), ...probedThread },
-      many: { url: at("many"), subscriptions: Object.fromEntries(Array.from({ length: 100 }, (_, n) => order(n))) },
-      pongs: { url: at("pongs"), required: false },
-    },
+const config = {
+  upstreams: {
+    default: { url: at(""), ...probedThread },
+    beside: { url: at("beside") },
+    many: { url: at("many"), subscriptions: Object.fromEntries(Array.from({ length: 100 }, (_, n) => order(n))) },
+    pongs: { url: at("pongs"), required: false },
   },
-);
+};
+const scene = await startScene(cleanup, {}, config, {}, { watch: ["default", "beside"] });
 await delay(QUIET_MS);
+const turns = watchTurns(scene.product);
 const quiet = await scene.watched();
 const end = performance.now() + ATTACK_MS;
 const counts: Record<string, number> = {};
@@ -172,6 +171,7 @@ const watching = (async () => {
 })();
 await Promise.all([...rounds, watching]);
 const during = await scene.watched();
+const longest = turns.until();
 const over = performance.now();
 const isFree = async () =>
   Object.entries((await scene.memory()).accounts).every(([name, bytes]) => KEEPING.includes(name) || bytes < MIB);
@@ -192,10 +192,20 @@ const shown = ({ served, failed, calls, median, slowest, resident }: Watched): u
   livez: { median, slowest },
   resident_mb: Math.round(resident / MIB),
 });
+/** How many turns took more than 20 ms of processor time, and the longest of them. */
+const turnsOf = (thread: Turn["turn"]): unknown => {
+  const all = longest.longest().flatMap(({ turn, ms: took }) => (turn === thread ? [took] : []));
+  return { long: all.length, longest: all.sort((a, b) => b - a).slice(0, 8) };
+};
 const broken = Object.values(statuses).reduce((sum, { [500]: count = 0 }) => sum + count, 0);
 const bounds: Readonly<Record<string, boolean>> = {
   "honest requests are served, and right": during.served > 0 && during.failed.length === 0,
-  [`their p99 is at most ${P99_TIMES} times the quiet one`]: during.calls.p99 <= P99_TIMES * quiet.calls.p99,
+  ...Object.fromEntries(
+    Object.entries(during.calls).map(([name, { p99 }]) => [
+      `p99 at "${name}" is at most ${P99_TIMES} times the quiet one`,
+      p99 <= P99_TIMES * (quiet.calls[name]?.p99 ?? 0),
+    ]),
+  ),
   "what is held fits the budget": held <= limit_bytes + OVER_BUDGET,
   "nobody gets a 500": broken === 0,
   "no thread was restarted": restarts === 0,
@@ -204,6 +214,7 @@ const bounds: Readonly<Record<string, boolean>> = {
 };
 console.log(JSON.stringify({ rounds: counts, statuses }, undefined, 2));
 console.log(JSON.stringify({ quiet: shown(quiet), attack: shown(during), held, limit_bytes, restarts }));
+console.log(JSON.stringify({ turns: { main: turnsOf("main"), thread: turnsOf("thread") } }));
 console.log(
   JSON.stringify({ free_ms: free, resident_mb: Math.round(after / MIB), stop: { code, ms: Math.round(ms) } }),
 );

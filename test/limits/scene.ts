@@ -33,8 +33,8 @@ export interface Watched {
   /** Right replies to honest requests, and what else came. */
   readonly served: number;
   readonly failed: readonly string[];
-  /** Milliseconds of half of the right replies, and of all but a hundredth. */
-  readonly calls: { readonly median: number; readonly p99: number };
+  /** Milliseconds of half of the right replies, and of all but a hundredth, by upstream. */
+  readonly calls: Readonly<Record<string, { readonly median: number; readonly p99: number }>>;
   /** The most resident memory. */
   readonly resident: number;
 }
@@ -67,7 +67,11 @@ export async function startScene(
   options: UpstreamOptions = {},
   config: Config = {},
   settings: Config = {},
-  { args = [], token }: { readonly args?: readonly string[]; readonly token?: string } = {},
+  {
+    args = [],
+    token,
+    watch = [],
+  }: { readonly args?: readonly string[]; readonly token?: string; readonly watch?: readonly string[] } = {},
 ): Promise<Scene> {
   const upstream = await startUpstream({ ...options, t });
   const upstreams = { default: { url: upstream.url, ...probedThread, ...settings } };
@@ -77,7 +81,11 @@ export async function startScene(
     runtime === "node"
       ? [nodePath(), join(root, "build", "test", "limits", "watcher.js")]
       : [denoPath(), "run", "--quiet", "--allow-all", "--no-check", join(root, "test", "limits", "watcher.ts")];
-  const watcher = await Child.start({ command, args: [...watching, product.url, String(product.pid), token ?? ""], t });
+  const watcher = await Child.start({
+    command,
+    args: [...watching, product.url, String(product.pid), token ?? "", ...watch],
+    t,
+  });
   const port = await watcher.until(() => /^(\d+)\n/.exec(watcher.stdout)?.[1], { within: 20_000, what: "its port" });
   const watched = async (probes = 0): Promise<Watched> =>
     (await (await fetch(`http://127.0.0.1:${port}?probes=${probes}`)).json()) as Watched;

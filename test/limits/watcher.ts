@@ -6,16 +6,20 @@ import { residentBytes } from "../support/proc.ts";
 import { delay, until } from "../support/until.ts";
 import type { Watched } from "./scene.ts";
 
-const [url = "", pid = "", token = ""] = process.argv.slice(2);
-const ECHO = "/v1/upstreams/default/request";
+const [url = "", pid = "", token = "", ...names] = process.argv.slice(2);
+/** The upstreams that are called. */
+const UPSTREAMS = names.length > 0 ? names : ["default"];
 const WITHIN_MS = 20_000;
 
-const calls = { median: 0, p99: 0 };
-const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], calls, resident: 0 };
+const nothing: Watched = { probes: 0, median: 0, slowest: 0, served: 0, failed: [], calls: {}, resident: 0 };
 let watched = nothing;
-/** Milliseconds of the probes, and of the right replies. */
+/** Milliseconds of the probes, and of the right replies of each upstream. */
 let times: number[] = [];
-let replies: number[] = [];
+let replies: Readonly<Record<string, number[]>> = noReplies();
+
+function noReplies(): Readonly<Record<string, number[]>> {
+  return Object.fromEntries(UPSTREAMS.map((name) => [name, []]));
+}
 
 /** The value that this part of all do not exceed. */
 function quantile(all: number[], part: number): number {
@@ -41,7 +45,7 @@ async function probe(): Promise<void> {
 }
 
 /** Calls like an ordinary client, which knows nothing of the attack. */
-async function call(): Promise<void> {
+async function call(upstream: string): Promise<void> {
   for (let n = 0; ; n++) {
     const body = JSON.stringify({ jsonrpc: "2.0", id: n, method: "echo", params: ["honest", n] });
     const init = {
@@ -50,9 +54,12 @@ async function call(): Promise<void> {
       body,
     };
     const began = performance.now();
-    const { status, text } = await answered(ECHO, init).catch((error) => ({ status: 0, text: String(error) }));
+    const { status, text } = await answered(`/v1/upstreams/${upstream}/request`, init).catch((error) => ({
+      status: 0,
+      text: String(error),
+    }));
     const isRight = status === 200 && text === JSON.stringify({ jsonrpc: "2.0", id: n, result: ["honest", n] });
-    if (isRight) replies.push(performance.now() - began);
+    if (isRight) replies[upstream]?.push(performance.now() - began);
     if (isRight) watched = { ...watched, served: watched.served + 1 };
     else watched = { ...watched, failed: [...watched.failed, `${status} ${text.slice(0, 200)}`] };
     await delay(25);
@@ -67,15 +74,17 @@ const control = createServer(async (request, response) => {
     ...watched,
     median: quantile(times, 0.5),
     slowest: quantile(times, 1),
-    calls: { median: quantile(replies, 0.5), p99: quantile(replies, 0.99) },
+    calls: Object.fromEntries(
+      Object.entries(replies).map(([name, all]) => [name, { median: quantile(all, 0.5), p99: quantile(all, 0.99) }]),
+    ),
   };
   response.end(JSON.stringify(found satisfies Watched));
   watched = nothing;
   times = [];
-  replies = [];
+  replies = noReplies();
 });
 control.listen(0, "127.0.0.1", () => {
   process.stdout.write(`${(control.address() as AddressInfo).port}\n`);
   void probe();
-  void call();
+  for (const name of UPSTREAMS) void call(name);
 });
