@@ -5,17 +5,19 @@ import { KeptReplies, type KeptReply, type KeptState, type KeyShares, type NoRoo
 import type { CallerOutcome, Outcome } from "../core/outcome.ts";
 import type { Budget } from "../core/util/budget.ts";
 import { refused } from "../errors.ts";
+import { isHolderAddress } from "../sidecar/holder-address.ts";
 import type { LeaveSignal } from "../sidecar/host/upstream-client.ts";
 import { OwnedIds } from "./owned-ids.ts";
 import type { StopSignal } from "./stop-signal.ts";
 
 /** Stands between the address of the replica that keeps a reply and the rest of its id. */
 const BETWEEN = ".";
-const HELD = /^(held-[\w-]{22})\.[\w-]{43}$/;
+const SECRET = /^[\w-]{43}$/;
 
 /** The address of the replica that keeps a reply; undefined if its id names none. */
 export function holderOf(id: string): string | undefined {
-  return HELD.exec(id)?.[1];
+  const [address = "", secret = "", ...others] = id.split(BETWEEN);
+  return isHolderAddress(address) && SECRET.test(secret) && others.length === 0 ? address : undefined;
 }
 
 export class ReplyKeeper {

@@ -64,11 +64,6 @@ export class Ownership {
     return this.contactAgeMs(now) < this.#times.fresh;
   }
 
-  /** True if every other member has had the time to be heard, and to answer: one that does not is gone. */
-  hasListened(now: Instant): boolean {
-    return this.isInContact(now) && now.ms - this.#listeningSince >= this.#times.lease;
-  }
-
   /** Infinity without contact. */
   contactAgeMs(now: Instant): number {
     return this.#connectedAt && this.#contact ? ageOf(this.#contact, now) : Number.POSITIVE_INFINITY;
@@ -91,6 +86,12 @@ export class Ownership {
   isSilent(member: string, since: number, now: Instant): boolean {
     if (this.#heard.has(member) || !this.isInContact(now)) return false;
     return now.ms - Math.max(since, this.#listeningSince) >= this.#times.lease;
+  }
+
+  /** The same of a host, whose members have ids that begin with its own: each of its threads is one, in its time. */
+  isHostSilent(host: string, now: Instant): boolean {
+    const isHeard = [...this.#heard.keys()].some((member) => member.startsWith(host));
+    return !isHeard && this.isSilent(host, Number.NEGATIVE_INFINITY, now);
   }
 
   /** @param isExclusive true if the upstream bears one connection only: its owner must prove that it can write */

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { deferred } from "../../core/util/deferred.ts";
 import { TransientMap } from "../../core/util/transient.ts";
 import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
+import { holderAddress } from "../holder-address.ts";
 
 /** Answers a question of another replica. `left` aborts once it does not ask any more. */
 export type AnswerHeld = (question: Uint8Array, left: AbortSignal) => Promise<Uint8Array>;
@@ -11,14 +12,18 @@ export type AnswerHeld = (question: Uint8Array, left: AbortSignal) => Promise<Ui
 /** `silent`: no answer came in time. `full`: too many questions are open. */
 export type HolderAnswer = Uint8Array | NoHeldAnswer | "silent" | "full";
 
+/** The name of this process among the others. */
+const HOST = randomBytes(16).toString("base64url");
+let addresses = 0;
+
 /** Questions that are open at once, in each direction. */
 const QUESTIONS_MAX = 1_024;
 
 type Post = (message: CommandOf<"askHolder" | "leaveHolder" | "answerHeld">) => void;
 
 export class HeldThings {
-  /** The address of what this host holds: no other replica has it, nor this one after a restart. */
-  readonly address = `held-${randomBytes(16).toString("base64url")}`;
+  /** The address of what this host holds for an upstream: nobody else has it, nor this one after a restart. */
+  readonly address = holderAddress(HOST, ++addresses);
   readonly #upstream: string;
   readonly #post: Post;
   readonly #answer: AnswerHeld;

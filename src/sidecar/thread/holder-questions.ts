@@ -4,6 +4,7 @@ import type { Engine, OpenAsk, TakeRequest } from "../../cluster/engine.ts";
 import type { ClusterCounts } from "../../core/tally.ts";
 import { TransientMap } from "../../core/util/transient.ts";
 import type { CommandOf, FromThread, NoHeldAnswer } from "../contract.ts";
+import { hostOf } from "../holder-address.ts";
 import type { Work } from "./mark.ts";
 
 export type HeldCommand = CommandOf<"askHolder" | "leaveHolder" | "answerHeld">;
@@ -12,8 +13,8 @@ interface HeldEnvironment {
   readonly work: Work;
   post(message: FromThread): void;
   readonly tally: Pick<ClusterCounts, "forwarded">;
-  /** True once every other member that lives has been heard: nobody at an address is gone then. */
-  readonly hasHeardAll: () => boolean;
+  /** Calls back once: at the next word of a host, or once it has been silent for so long that it is gone. */
+  awaitHost(host: string, then: (how: "heard" | "gone") => void): () => void;
 }
 
 type SendHeld = Parameters<TakeRequest>[1];
@@ -23,7 +24,7 @@ export class HolderQuestions {
   readonly #engine: Pick<Engine, "ask" | "answer">;
   readonly #env: HeldEnvironment;
   /** Questions of our host, by its numbers. */
-  readonly #asked = new TransientMap<number, OpenAsk>();
+  readonly #asked = new TransientMap<number, Pick<OpenAsk, "end">>();
   /** Questions to our host, by ours. */
   readonly #taken = new TransientMap<number, SendHeld>();
   #last = 0;
@@ -60,15 +61,32 @@ export class HolderQuestions {
     this.#stop = undefined;
   }
 
-  #ask({ seq, address, question }: CommandOf<"askHolder">): void {
+  /**
+   * That nobody is at an address is no proof: a host that has lost the cluster's server dials it again. It is gone if it
+   * is silent for long; and what it held at the address is, if it can be heard and still nobody is there.
+   * @param isHeard true if the host was heard since nobody was there
+   */
+  #ask(command: CommandOf<"askHolder">, isHeard = false): void {
     const { work } = this.#env;
-    this.#env.tally.forwarded++;
+    const { seq, address, question } = command;
+    if (!isHeard) this.#env.tally.forwarded++;
     const end = (answer: ArrayBuffer | NoHeldAnswer) => {
       if (this.#asked.delete(seq)) this.#env.post({ type: "held", upstream: this.#upstream, seq, answer });
     };
+    const onWord = (how: "heard" | "gone") =>
+      work(() => (how === "gone" ? end("nobody") : this.#ask(command, true)), undefined);
+    const nobody = () => {
+      if (isHeard) {
+        end("nobody");
+        return;
+      }
+      if (!this.#asked.has(seq)) return;
+      const stop = this.#env.awaitHost(hostOf(address), onWord);
+      if (this.#asked.has(seq)) this.#asked.set(seq, { end: stop });
+    };
     const ask = this.#engine.ask(address, new Uint8Array(question), {
       answer: (bytes) => work(() => end(bufferOf(bytes)), undefined),
-      nobody: () => work(() => end(this.#env.hasHeardAll() ? "nobody" : "apart"), undefined),
+      nobody: () => work(nobody, undefined),
       lost: () => work(() => end("lost"), undefined),
     });
     this.#asked.set(seq, ask);

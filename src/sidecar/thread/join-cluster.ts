@@ -12,9 +12,16 @@ export interface Joined {
   end(withinMs: number): Promise<void>;
 }
 
-/** @throws Error for a file that cannot be read */
-export async function joinCluster(cluster: ThreadCluster, env: MemberEnvironment): Promise<Joined> {
-  const member = await startMember(cluster, env);
+/**
+ * @param host the name of the process among the others; undefined if they ask it for nothing
+ * @throws Error for a file that cannot be read
+ */
+export async function joinCluster(
+  cluster: ThreadCluster,
+  host: string | undefined,
+  env: MemberEnvironment,
+): Promise<Joined> {
+  const member = await startMember(cluster, host, env);
   const { lease } = cluster.settings;
   const { keep } = cluster.replies;
   return {

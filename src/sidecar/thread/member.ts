@@ -64,6 +64,8 @@ export class ClusterMember {
   readonly #answering = new Map<string, () => void>();
   /** Writes that must not be cut off by the end of the thread. */
   readonly #writes = new Set<Promise<void>>();
+  /** Who waits for a word of a host, or for its silence. */
+  readonly #awaited = new Set<{ readonly host: string; readonly then: (how: "heard" | "gone") => void }>();
   /** The reads of logs that may be on their way beside one of each. */
   readonly readPlaces = new ReadPlaces();
   #names = 0;
@@ -208,9 +210,31 @@ export class ClusterMember {
     return this.#ownership.isSilent(member, since, this.#now);
   }
 
-  /** True if whoever does not answer now is gone, and not about to come back to the cluster, like us. */
-  get hasListened(): boolean {
-    return this.#ownership.hasListened(this.#now);
+  /**
+   * Calls `then` once: with `heard` at the next beat of a host, or with `gone` once it has been silent for the lease.
+   * @returns a function that ends the wait
+   */
+  awaitHost(host: string, then: (how: "heard" | "gone") => void): () => void {
+    const waiting = { host, then };
+    this.#awaited.add(waiting);
+    this.#lookForGone();
+    return () => this.#awaited.delete(waiting);
+  }
+
+  #lookForGone(): void {
+    for (const waiting of this.#awaited) {
+      if (!this.#ownership.isHostSilent(waiting.host, this.#now)) continue;
+      this.#awaited.delete(waiting);
+      waiting.then("gone");
+    }
+  }
+
+  #heardFrom(member: string): void {
+    for (const waiting of this.#awaited) {
+      if (!member.startsWith(waiting.host)) continue;
+      this.#awaited.delete(waiting);
+      waiting.then("heard");
+    }
   }
 
   get #now(): Instant {
@@ -234,6 +258,7 @@ export class ClusterMember {
     const effects = this.#ownership.hear(beat, now);
     const isNewContact = this.#ownership.isInContact(now) !== wasInContact;
     this.#carryOut(effects, isNewContact ? undefined : named);
+    this.#heardFrom(beat.member);
   }
 
   /** Reports the same text once in a row: a member of another version sends beats all the time. */
@@ -255,6 +280,7 @@ export class ClusterMember {
       this.#perform(effect);
     }
     for (const name of changed) this.#upstreams.get(name)?.look();
+    this.#lookForGone();
   }
 
   #perform(effect: OwnershipEffect): void {
@@ -367,10 +393,11 @@ const OUT_OF_CONTACT = "this replica has no contact with the others";
 /** Joins the cluster. */
 export async function startMember(
   { settings, replies, keepsTrying = false }: ThreadCluster,
+  host: string | undefined,
   env: MemberEnvironment,
 ): Promise<ClusterMember> {
   const { natsEngine } = await import("../../cluster/nats.ts");
-  const member = randomName();
+  const member = `${host ?? ""}${randomName()}`;
   const engine = natsEngine(engineSettings(settings, replies, { member, messageBytes: MESSAGE_BYTES }));
   const started = new ClusterMember(member, settings.lease, engine, env);
   started.start(keepsTrying);

@@ -151,7 +151,7 @@ export class SharedUpstream implements MemberUpstream {
       work: env.work,
       post: env.post,
       tally: env.tally,
-      hasHeardAll: () => member.hasListened,
+      awaitHost: (host, then) => member.awaitHost(host, then),
     });
     this.#push = new SharedPush(name, member.uniqueName(), member.engine, {
       now: env.now,

@@ -12,6 +12,7 @@ import { LARGE_TEXT } from "../../protocols/outline.ts";
 import { type MessageBatch, Outbox, type Sender } from "../batching.ts";
 import type { CommandOf, FromThread, ThreadCluster, ToThread } from "../contract.ts";
 import { EventLoopLag } from "../event-loop-lag.ts";
+import { hostOf } from "../holder-address.ts";
 import { packFromThread, type RowToThread, unpackToThread } from "../message-codec.ts";
 import { takeUrgentTurn } from "../turns.ts";
 import { UpstreamNumbers } from "../upstream-numbers.ts";
@@ -99,11 +100,11 @@ export function serveThread(platform: ThreadPlatform): void {
 
   /** Undefined until the first upstream is shared: what a cluster needs is loaded only then. */
   let cluster: Promise<Joined> | undefined;
-  const join = async (first: ThreadCluster, upstream: string): Promise<Joined> => {
+  const join = async (first: ThreadCluster, upstream: string, holder: string | undefined): Promise<Joined> => {
     const { joinCluster } = await import("./join-cluster.ts");
     const report = (event: "clustered" | "cluster_fault", text: string) =>
       post({ type: "report", upstream, report: { event, text } });
-    return joinCluster(first, { now, report });
+    return joinCluster(first, holder && hostOf(holder), { now, report });
   };
 
   const load = async (command: OpenCommand, work: Work): Promise<Loaded | undefined> => {
@@ -121,7 +122,7 @@ export function serveThread(platform: ThreadPlatform): void {
           ? undefined
           : new FrameTape(tapeBytes, Date.now, (entry) => post({ type: "taped", upstream: name, entry }));
       const tally = tallyIn(cells);
-      if (command.cluster) cluster ??= join(command.cluster, name);
+      if (command.cluster) cluster ??= join(command.cluster, name, command.holder);
       const joined = command.cluster && (await cluster?.catch(notJoined));
       const shared = joined?.share(name, settings, { holder: command.holder, now, post, work, budget, tally });
       const own = { now, post: shared?.post ?? post, work, threw, mayWrite: shared?.fence, log: shared?.log };

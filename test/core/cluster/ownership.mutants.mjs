@@ -26,6 +26,11 @@ export default {
     ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],
     ["another member is heard for good", "this.#heard.delete(member);", "void member;"],
     ["without contact others are silent", " || !this.isInContact(now)) return false", ") return false"],
+    [
+      "a host is silent while a member of it is heard",
+      "return !isHeard && this.isSilent(host",
+      "return this.isSilent(host",
+    ],
     ["our own stall is the silence of others", "Math.max(since, this.#listeningSince)", "since"],
     ["a member that has just asked is silent", "Math.max(since, this.#listeningSince)", "this.#listeningSince"],
   ],

@@ -376,6 +376,22 @@ test("a member is silent after a lease without a beat, counted from when we coul
   assert.equal(isSilent(), true);
 });
 
+test("a host is silent once all of its members are", () => {
+  const member = owner();
+  const isSilent = () => member.ownership.isHostSilent("oth", member.now);
+  member.hearRelease(0);
+  member.pass(LEASE_MS - 10);
+  assert.equal(isSilent(), false);
+  member.pass(10);
+  assert.equal(isSilent(), true);
+  assert.equal(member.ownership.isHostSilent("xoth", member.now), true);
+  member.hearRelease(0);
+  assert.equal(isSilent(), false);
+  assert.equal(member.ownership.isHostSilent("xoth", member.now), true);
+  member.pass(2 * LEASE_MS, false);
+  assert.equal(isSilent(), false, "without contact");
+});
+
 /** A member that owns u in term 1 and v in term 2. */
 function ownerOfTwo(): Member {
   const member = owner();

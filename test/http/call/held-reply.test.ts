@@ -11,7 +11,7 @@ import { StopSignal } from "../../../src/http/stop-signal.ts";
 import type { HolderAnswer } from "../../../src/sidecar/host/held-things.ts";
 import { fakeUpstream } from "../fake-upstream.ts";
 
-const HOLDER = `held-${"a".repeat(22)}`;
+const HOLDER = `held-${"a".repeat(22)}-1`;
 const bounds = { keep: 60_000, count: 10, bytes: 1_000_000 };
 const reply: Outcome = { type: "reply", body: "ping", queueMs: 1, upstreamMs: 2 };
 const timedOut: Failed = {
@@ -32,7 +32,7 @@ function replicas() {
   assert.ok(typeof kept !== "string");
   const asked: string[] = [];
   const held = {
-    address: `held-${"b".repeat(22)}`,
+    address: `held-${"b".repeat(22)}-1`,
     ask: async (address: string, bytes: Uint8Array, _: number, left: AbortSignal): Promise<HolderAnswer> => {
       asked.push(address);
       return answer(bytes, left);
@@ -56,7 +56,14 @@ test("an id names the replica that keeps the reply, and none without a cluster",
   assert.ok(typeof alone !== "string");
   assert.match(alone.id, /^[\w-]{43}$/);
   assert.equal(holderOf(alone.id), undefined);
-  for (const id of [`req-${"a".repeat(22)}.${"a".repeat(43)}`, `${HOLDER}.a`, `${HOLDER}.*`, "held-a.b"])
+  const secret = "a".repeat(43);
+  for (const id of [
+    `req-${secret}.${secret}`,
+    `${HOLDER}.a`,
+    `${HOLDER}.*`,
+    "held-a.b",
+    `${HOLDER}.${secret}.${secret}`,
+  ])
     assert.equal(holderOf(id), undefined, id);
 });
 
@@ -88,28 +95,25 @@ test("every state crosses", () => {
   assert.throws(() => decodeKeptAnswer(damaged.subarray(0, -1)), /malformed/);
 });
 
-test("a replica at whose address nobody comes back is gone, and one that cannot be asked may be asked again", async () => {
+test("a replica at whose address nobody is is gone, and one that cannot be asked may be asked again", async () => {
   const { held, kept, signals } = replicas();
-  const times: number[] = [];
+  let times = 0;
   const ask = (answer: HolderAnswer) => {
     const to = {
       ...held,
       ask: async () => {
-        times.push(performance.now());
+        times++;
         return answer;
       },
     };
     return askHolder(to, HOLDER, { id: kept.id, owner: "alice", withinMs: 100_000 }, signals);
   };
-  const began = performance.now();
   await assert.rejects(ask("nobody"), failureOf("gone", "maybe"));
-  assert.equal(times.length, 5);
-  assert.ok(performance.now() - began < 10_000);
-  for (const answer of ["apart", "lost", "silent"] as const)
+  for (const answer of ["lost", "silent"] as const)
     await assert.rejects(ask(answer), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask(new Uint8Array()), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask("full"), failureOf("too_many_in_flight", "maybe"));
-  assert.equal(times.length, 11);
+  assert.equal(times, 6);
 });
 
 test("one that is killed during a wait is asked for again, and found gone", async () => {
@@ -123,7 +127,7 @@ test("one that is killed during a wait is asked for again, and found gone", asyn
   const question = { id: kept.id, owner: "alice", withinMs: 1_000 };
   await assert.rejects(askHolder({ ...held, ask }, HOLDER, question, signals), failureOf("gone", "maybe"));
   assert.ok((waits[0] ?? 0) > 0);
-  assert.deepEqual(waits.slice(1), [0, 0, 0, 0, 0]);
+  assert.deepEqual(waits.slice(1), [0]);
 });
 
 test("the end of the wait, of the caller and of a replica end a question", async () => {
