@@ -79,7 +79,7 @@ export function expand(template: string, env: Environment, hides = false): Expan
 function malformed(behind: string): string {
   const kind = kindBegun(behind);
   const near = kind === undefined ? undefined : closest(kind, DEFERRED_KINDS);
-  const meant = kind === "env" ? "${NAME}" : near && ["${", near, ":…}"].join("");
+  const meant = kind?.toLowerCase() === "env" ? "${NAME}" : near && ["${", near, ":…}"].join("");
   const cure = "(write $${ for a literal ${)";
   if (meant === undefined) return ["has a ${ without a variable's name and a } after it", cure].join(" ");
   return ["has a ${ that begins no placeholder: did you mean", `${meant}?`, cure].join(" ");

@@ -9,6 +9,9 @@ const LISTED = 6;
 /** The most keys that are looked for elsewhere: a walk takes milliseconds, and a reload must not stop a service. */
 const SOUGHT = 20;
 
+/** Keys with which others switch the checks of certificates off. */
+const UNCHECKED = /^(?:tls_?|ssl_?)?(?:verify|insecure|reject_?unauthorized|(?:insecure_?)?skip_?verify)$/i;
+
 /** Stand for any key of a mapping and any index of a list in a place elsewhere. */
 const ANY_KEY = "NAME";
 const ANY_INDEX = "N";
@@ -62,6 +65,9 @@ function cureOf(root: Schema, input: unknown, parent: Path, key: string): { what
   const meant = closest(key, known);
   const suggestion = meant === undefined ? [] : [`did you mean ${meant}?`];
 
+  if (parent[0] === "upstreams" && UNCHECKED.test(key))
+    return { what: "is not a known key (certificates are always checked: name the one to trust in tls.ca)" };
+
   const [tag] = own.map((each) => each.tag);
   const isTagged = own.some(({ schema }) => tagOf(schema) !== undefined);
   const sentence = (isOfTag: boolean, cure: string) =>
@@ -100,7 +106,7 @@ function shownPlaces(places: readonly KeyPlace[], from: Path, own: Tag | undefin
   const key = places.find(({ tag }) => tag)?.tag?.key;
   const which = key === undefined || tags.includes(own?.value) ? "" : `, with ${key}: ${listed(tags)}`;
   // A key of another section may have been meant, but need not: the place is only named.
-  const isNear = places.some(({ path }) => path[0] === from[0]);
+  const isNear = places.some(({ path }) => path[0] === from[0] && sharedWith(from, path) >= from.length - 1);
   return `${isNear ? "its place is" : "known as"} ${paths.length > 1 ? "one of " : ""}${listed(paths)}${which}`;
 }
 
@@ -151,14 +157,16 @@ function placesOf(root: Schema, from: Path, key: string): readonly KeyPlace[] {
     }
   };
   walk(root, [], undefined);
-  const shared = (path: Path) => {
-    const differing = path.findIndex((part, index) => part !== from[index]);
-    return differing < 0 ? path.length : differing;
-  };
-  const nearest = Math.max(...places.map(({ path }) => shared(path)));
-  const near = places.filter(({ path }) => shared(path) === nearest);
+  const nearest = Math.max(...places.map(({ path }) => sharedWith(from, path)));
+  const near = places.filter(({ path }) => sharedWith(from, path) === nearest);
   const depth = Math.min(...near.map(({ path }) => path.length));
   return near.filter(({ path }) => path.length === depth);
+}
+
+/** How many of the first keys are the same. */
+function sharedWith(from: Path, path: Path): number {
+  const differing = path.findIndex((part, index) => part !== from[index]);
+  return differing < 0 ? path.length : differing;
 }
 
 /** The schemas of a value behind all that only wraps them: of a union, each of its branches. */

@@ -9,6 +9,10 @@ import { presetNames } from "../../src/protocols/presets.ts";
 type Row = readonly [text: string, refusal: string];
 
 const FILES: readonly Row[] = [
+  [
+    "listen: { tls: { cert: a, key: b, verify: false } }",
+    "1:35: listen.tls.verify: is not a known key (known here: cert, key, passphrase, ca, min_version)",
+  ],
   ["upstreams: {}", "1:12: upstreams: must have at least one upstream (leave the key out to run the demo)"],
   ["listen:\n  prot: 1", "2:3: listen.prot: is not a known key (did you mean port?)"],
   ["listen:\n  port: 70000", "2:9: listen.port: must be a whole number from 0 to 65535"],
@@ -142,6 +146,14 @@ const UNKNOWN_KEYS: readonly Row[] = [
   [
     "correlation: order",
     "4:5: upstreams.a.correlation: is not a known key (its place is upstreams.a.protocol.correlation, with preset: json)",
+  ],
+  [
+    "protocol: { preset: json, answers: [{ when: { match: { /a: 1 } }, send: b, where: { /a: 1 } }] }",
+    "4:80: upstreams.a.protocol.answers.0.where: is not a known key (known as upstreams.a.webhooks.N.where)",
+  ],
+  [
+    "tls: { rejectUnauthorized: false }",
+    "4:12: upstreams.a.tls.rejectUnauthorized: is not a known key (certificates are always checked: name the one to trust in tls.ca)",
   ],
   ["port: 8787", "4:5: upstreams.a.port: is not a known key (known as listen.port)"],
   ["greeting: [{ sent: x }]", "4:18: upstreams.a.greeting.0.sent: is not a known key (did you mean send?)"],
@@ -307,6 +319,10 @@ const UPSTREAMS: readonly Row[] = [
   ],
   [
     "headers: { a: '${env:TOKEN}' }",
+    "4:19: upstreams.a.headers.a: has a ${ that begins no placeholder: did you mean ${NAME}? (write $${ for a literal ${)",
+  ],
+  [
+    "headers: { a: '${ENV:TOKEN}' }",
     "4:19: upstreams.a.headers.a: has a ${ that begins no placeholder: did you mean ${NAME}? (write $${ for a literal ${)",
   ],
   [
