@@ -1,16 +1,14 @@
 /** Frames without secrets, for recordings: JSON stays JSON, also inside of text, and bytes keep their length. */
 
-import { isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
+import { isNaming, isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
 import { QUOTE, skipSpace, stringEnd } from "./json-check.ts";
 import { isJson, textOf } from "./json-message.ts";
-import { stringAt, valueEnd } from "./json-text.ts";
+import { isCloser, isOpener, stringAt, valueEnd } from "./json-text.ts";
 import type { Body } from "./protocol.ts";
 
 /** A shorter secret in a key is more likely the key's own name. */
 const SECRET_KEY_MIN = 16;
 const COLON = ":".charCodeAt(0);
-const OPEN_BRACKET = "[".charCodeAt(0);
-const CLOSE_BRACKET = "]".charCodeAt(0);
 const ASTERISK = "*".charCodeAt(0);
 
 const TAB = 0x09;
@@ -26,7 +24,7 @@ const encoder = new TextEncoder();
 
 /**
  * Returns a copy of the frame in which the secrets are masked, and in JSON also the texts of members that have the name
- * of a secret, such as a token that the upstream has issued.
+ * of a secret, such as a token that the upstream has issued: those within it, too, but for what names the message.
  */
 export function maskFrame(frame: Body, secrets: readonly string[]): Body {
   if (typeof frame === "string") return maskText(frame, secrets);
@@ -88,17 +86,17 @@ function maskMembers(text: string): string {
   for (const { 0: found, 1: name = "", index } of text.matchAll(MEMBER)) {
     const value = index + found.length;
     if (index < done || !isSecretName(name)) continue;
-    const isList = text.charCodeAt(value) === OPEN_BRACKET;
-    if (!isList && text.charCodeAt(value) !== QUOTE) continue;
+    if (!holdsTexts(text.charCodeAt(value))) continue;
     masked += text.slice(done, value);
     done = value;
     let depth = 0;
     do {
       const code = text.charCodeAt(done);
       const end = code === QUOTE ? (stringEnd(text, done) ?? text.length) : done + 1;
-      masked += code === QUOTE ? JSON.stringify(REDACTED) : text.slice(done, end);
-      if (code === OPEN_BRACKET) depth++;
-      else if (code === CLOSE_BRACKET) depth--;
+      const isValue = code === QUOTE && text.charCodeAt(skipSpace(text, end)) !== COLON;
+      masked += isValue ? JSON.stringify(REDACTED) : text.slice(done, end);
+      if (isOpener(code)) depth++;
+      else if (isCloser(code)) depth--;
       done = end;
     } while (depth > 0 && done < text.length);
   }
@@ -110,10 +108,10 @@ function maskJson(text: string, secrets: readonly string[]): string {
   const keySecrets = secrets.filter(({ length }) => length >= SECRET_KEY_MIN);
   let masked = "";
   let done = 0;
-  /** The end of the string or list that belongs to a key with the name of a secret. */
+  /** The end of the outermost value whose key has the name of a secret: what is inside is not measured again. */
   let secretUntil = 0;
-  /** The end of the outermost one: what is inside is not measured again. */
-  let outerEnd = 0;
+  /** The start of the value whose key names the message. */
+  let naming = -1;
   for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', done)) {
     const end = stringEnd(text, at) ?? text.length;
     const written = text.slice(at, end);
@@ -122,19 +120,21 @@ function maskJson(text: string, secrets: readonly string[]): string {
     masked += maskNumbers(text.slice(done, at), secrets);
     if (text.charCodeAt(colon) === COLON) {
       const value = skipSpace(text, colon + 1);
-      const first = text.charCodeAt(value);
-      const holdsTexts = first === QUOTE || first === OPEN_BRACKET;
-      const isSecret = holdsTexts && isSecretName(string);
-      if (isSecret && at >= outerEnd) outerEnd = valueEnd(text, value);
-      secretUntil = isSecret ? outerEnd : Math.min(secretUntil, at);
+      if (isNaming(string)) naming = value;
+      if (at >= secretUntil && isSecretName(string) && holdsTexts(text.charCodeAt(value)))
+        secretUntil = valueEnd(text, value);
       masked += remasked(written, string, maskSecrets(string, keySecrets));
     } else {
-      const isSecret = at < secretUntil && string !== "";
+      const isSecret = at < secretUntil && at !== naming && string !== "";
       masked += remasked(written, string, isSecret ? REDACTED : maskString(string, secrets));
     }
     done = end;
   }
   return masked + maskNumbers(text.slice(done), secrets);
+}
+
+function holdsTexts(first: number): boolean {
+  return first === QUOTE || isOpener(first);
 }
 
 /** Masks a string of JSON, which may have JSON of its own. */

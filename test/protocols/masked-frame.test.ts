@@ -12,7 +12,12 @@ describe("a masked frame", () => {
     ['{"token":"issued","n":1}', '{"token":"(redacted)","n":1}'],
     ['{"tokens":["a","b"],"c":"d"}', '{"tokens":["(redacted)","(redacted)"],"c":"d"}'],
     ['{"total_tokens":5,"c":"d"}', '{"total_tokens":5,"c":"d"}'],
-    ['{"auth":{"user":"bob"},"c":["d"]}', '{"auth":{"user":"bob"},"c":["d"]}'],
+    [
+      '{"auth":{"type":"basic","key":"a","n":1,"of":["b","type"]},"c":["d"]}',
+      '{"auth":{"type":"basic","key":"(redacted)","n":1,"of":["(redacted)","(redacted)"]},"c":["d"]}',
+    ],
+    ['{"auth":{"key" :"a","of":{"n":"b', '{"auth":{"key" :"(redacted)","of":{"n":"(redacted)"'],
+    ['{"auth":{},"c":"d"}', '{"auth":{},"c":"d"}'],
     ['{"pin":77777,"other":7777}', '{"pin":"(redacted)","other":7777}'],
     ['{"a":"77777"} ', '{"a":"(redacted)"} '],
     ["AUTH s3cr3tt now", "AUTH (redacted) now"],
@@ -28,7 +33,7 @@ describe("a masked frame", () => {
     ['{"tokens":["a]b",["c"],"d"],"x":', '{"tokens":["(redacted)",["(redacted)"],"(redacted)"],"x":'],
     [
       '{"token":[{"a":"b","token":["c","d"]},"e"]}',
-      '{"token":[{"a":"b","token":["(redacted)","(redacted)"]},"(redacted)"]}',
+      '{"token":[{"a":"(redacted)","token":["(redacted)","(redacted)"]},"(redacted)"]}',
     ],
     ['{"author":"Bob","authorization":"Basic x"}', '{"author":"Bob","authorization":"(redacted)"}'],
   ];
