@@ -42,7 +42,8 @@ const { schema, parts } = optionsJson();
 const { upstream, shutdown } = schema.properties;
 const conditionParts = parts.Condition.anyOf.find(({ type }) => type === "object");
 // Only the service pushes to webhooks, has instances, and is one of several replicas.
-for (const key of ["webhooks", "params", "instances", "owner", "handover"]) delete upstream.properties[key];
+for (const key of ["webhooks", "params", "instances", "owner", "handover", "when_alone"])
+  delete upstream.properties[key];
 
 const text = formatted(
   [

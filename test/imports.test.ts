@@ -20,6 +20,7 @@ const BOTH_SIDES: readonly Place[] = [
   "sidecar/alarm.ts",
   "sidecar/patient-timer.ts",
   "sidecar/event-loop-lag.ts",
+  "sidecar/holder-address.ts",
   "sidecar/instance-name.ts",
   "sidecar/line-slips.ts",
   "sidecar/new-epoch.ts",

@@ -67,10 +67,19 @@ export const handoverSetting = z
       "or before that.",
   );
 
+export const whenAloneSetting = z
+  .enum(["stop", "serve"])
+  .optional()
+  .describe(
+    "What the owner does while it has no contact with the other replicas: stop, which is the default, since one of " +
+      "them may own the upstream by then, or serve its own callers. Serve needs handover: overlap.",
+  );
+
 /** The part of an upstream that a cluster is about. */
 interface InCluster {
   readonly owner?: "one" | "each" | undefined;
-  readonly handover?: unknown;
+  readonly handover?: "after_close" | "overlap" | undefined;
+  readonly when_alone?: "stop" | "serve" | undefined;
   readonly template: boolean;
 }
 
@@ -89,7 +98,7 @@ interface Fault {
 export function clusterFaults({ cluster, upstreams, replies }: Clustered): readonly Fault[] {
   if (cluster === undefined) {
     return Object.entries(upstreams ?? {}).flatMap(([name, settings]) =>
-      (["owner", "handover"] as const)
+      (["owner", "handover", "when_alone"] as const)
         .filter((key) => settings[key] !== undefined)
         .map((key) => ({ path: ["upstreams", name, key], what: ALONE })),
     );
@@ -102,20 +111,27 @@ export function clusterFaults({ cluster, upstreams, replies }: Clustered): reado
 }
 
 /** @returns keys of the upstream, each with its fault */
-function faultsOf({ owner, handover, template }: InCluster): readonly (readonly [string, string])[] {
+function faultsOf({ owner, handover, when_alone, template }: InCluster): readonly (readonly [string, string])[] {
   if (template) {
-    return Object.entries({ owner, handover })
+    return Object.entries({ owner, handover, when_alone })
       .filter(([, value]) => value !== undefined)
       .map(([key]) => [key, NO_OWNER]);
   }
-  return owner === "each" && handover !== undefined ? [["handover", NO_HANDOVER]] : [];
+  if (owner === "each") {
+    return Object.entries({ handover, when_alone })
+      .filter(([, value]) => value !== undefined)
+      .map(([key]) => [key, NO_SHARED_OWNER]);
+  }
+  return when_alone === "serve" && handover !== "overlap" ? [["when_alone", NO_OVERLAP]] : [];
 }
 
 const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
 const DEMO = "is missing: the demo has no upstream that replicas could share";
 const SHORT_KEEP = `must be at least ${KEEP_MIN_MS}ms with \`cluster\`: NATS keeps nothing for less`;
 const NO_OWNER = "is not for a template, whose instances stay with the replica that opened them: leave it out";
-const NO_HANDOVER = "is for an upstream with one owner, and this one has owner: each: leave one of them out";
+const NO_OVERLAP =
+  "serve needs handover: overlap, as another replica may connect meanwhile: set both if the upstream bears that";
+const NO_SHARED_OWNER = "is for an upstream with one owner, and this one has owner: each: leave one of them out";
 
 /** A warning about what stays with one replica; undefined if nothing of the upstream does. */
 export function staysAlone({ owner, template, instances }: InCluster & { instances?: unknown }) {

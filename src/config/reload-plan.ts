@@ -96,8 +96,9 @@ export const UPSTREAM_MEANS: Omit<KeysOf<UpstreamSettings, UpstreamMeans>, "limi
   // It has a connection from then on, or none any more.
   template: "replaced",
   owner: "replaced",
-  // Members claim an upstream by the handover that it had when they began to share it.
+  // Members claim an upstream by what it bore when they began to share it.
   handover: "replaced",
+  when_alone: "replaced",
   close_code: "in_place",
 };
 

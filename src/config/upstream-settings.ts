@@ -6,7 +6,7 @@ import type { CaptureRule } from "../protocols/capture-plan.ts";
 import type { GreetingStep } from "../protocols/preset.ts";
 import { preset, presetNames } from "../protocols/presets.ts";
 import { additions, capture } from "./capture-settings.ts";
-import { handoverSetting, ownerSetting } from "./cluster-settings.ts";
+import { handoverSetting, ownerSetting, whenAloneSetting } from "./cluster-settings.ts";
 import { condition, faultOfPlace, memberPlace } from "./condition-settings.ts";
 import { headers, namedHost, subscriptionName, unique } from "./fields.ts";
 import { instancesSchema, isTemplate, paramsSchema, templateFaults } from "./instance-settings.ts";
@@ -255,6 +255,7 @@ export const upstreamSchema = z
     webhooks: z.array(webhookSchema).prefault([]).describe("Receivers that messages are pushed to."),
     owner: ownerSetting,
     handover: handoverSetting,
+    when_alone: whenAloneSetting,
     params: paramsSchema,
     instances: instancesSchema,
     close_code: wholeNumber(1000, 4999)

@@ -87,7 +87,7 @@ export class Check {
   readonly #notedDepth: number;
   /** The number of open containers. */
   #depth = 0;
-  /** Which of those around the innermost one are objects, a bit for each: those since the last whole word, and words. */
+  /** A bit for each of those around the innermost one, 1 for an object: the last ones, and words of those before. */
   #objects = 0;
   readonly #words: number[] = [];
   #closer = NONE;

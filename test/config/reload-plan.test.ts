@@ -75,7 +75,11 @@ test("another owner or handover is another part in the cluster", async () => {
   const shared = (settings: Plain) =>
     load({ cluster: { servers: ["nats://nats"] }, upstreams: { a: { url, ...settings } } });
   const before = await shared({});
-  for (const after of [await shared({ owner: "each" }), await shared({ handover: "overlap" })])
+  for (const after of [
+    await shared({ owner: "each" }),
+    await shared({ handover: "overlap" }),
+    await shared({ when_alone: "stop" }),
+  ])
     for (const plan of [planReload(before, after), planReload(after, before)])
       assert.deepEqual([...plan.upstreams], [["a", "replaced"]]);
 });

@@ -75,6 +75,14 @@ const FILES: readonly Row[] = [
     "1:48: upstreams.a.owner: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
   ],
   [
+    "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, when_alone: serve } }",
+    "2:53: upstreams.a.when_alone: serve needs handover: overlap, as another replica may connect meanwhile: set both if the upstream bears that",
+  ],
+  [
+    "upstreams: { a: { url: wss://a.example, when_alone: stop } }",
+    "1:53: upstreams.a.when_alone: is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one",
+  ],
+  [
     "cluster: { servers: ['nats://nats'] }\nupstreams: { a: { url: wss://a.example, owner: each, handover: overlap } }",
     "2:64: upstreams.a.handover: is for an upstream with one owner, and this one has owner: each: leave one of them out",
   ],

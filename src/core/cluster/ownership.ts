@@ -8,7 +8,7 @@ import {
   type ReleasedUpstream,
   splitBeat,
 } from "./ownership-messages.ts";
-import { type Chance, type OwnerView, type Standing, UpstreamOwnership } from "./upstream-ownership.ts";
+import { type Bearing, type Chance, type OwnerView, type Standing, UpstreamOwnership } from "./upstream-ownership.ts";
 
 /** Time from one acknowledged write to the next, in milliseconds, while an upstream is held that needs them. */
 const PROVE_MS = 5_000;
@@ -20,7 +20,8 @@ const PROVE_MS = 5_000;
  * however far the clocks are apart.
  *
  * An owner that was not heard for so long that its fence has fallen must claim again before it writes: a beat that
- * comes back late proves only that the others hear it now, not that none of them has taken over meanwhile.
+ * comes back late proves only that the others hear it now, not that none of them has taken over meanwhile. Where the
+ * upstream bears it, an owner has no fence, and goes on until it hears of a newer one.
  *
  * Every method takes the input's time, and returns effects to be carried out in their order.
  */
@@ -94,11 +95,11 @@ export class Ownership {
     return !isHeard && this.isSilent(host, Number.NEGATIVE_INFINITY, now);
   }
 
-  /** @param isExclusive true if the upstream bears one connection only: its owner must prove that it can write */
-  add(upstream: string, isExclusive: boolean, now: Instant): readonly OwnershipEffect[] {
+  add(upstream: string, { isExclusive, servesAlone }: Bearing, now: Instant): readonly OwnershipEffect[] {
     return this.#step(now, () => {
       const emit = (effect: OwnershipEffect) => this.#effects.push(effect);
-      const one = new UpstreamOwnership(upstream, this.#member, this.#times, isExclusive, this.#chance, emit);
+      const bearing = { isExclusive, servesAlone };
+      const one = new UpstreamOwnership(upstream, this.#member, this.#times, bearing, this.#chance, emit);
       this.#upstreams.set(upstream, one);
     });
   }
@@ -259,7 +260,7 @@ export class Ownership {
   }
 
   #prove(now: Instant): void {
-    const isNeeded = [...this.#upstreams.values()].some(({ isExclusive, owned }) => isExclusive && owned);
+    const isNeeded = [...this.#upstreams.values()].some(({ needsProof }) => needsProof);
     if (!isNeeded || !this.#connectedAt || now.ms < this.#proveAt + PROVE_MS) return;
     this.#proveAt = now.ms;
     this.#effects.push({ type: "prove", at: now, withinMs: PROVE_MS });

@@ -74,13 +74,21 @@ const SPREAD_MS = 50;
 /** The longest time without an acknowledged write for an upstream that bears one connection only. */
 const UNPROVEN_MS = 15_000;
 
+/** The strain that an upstream bears. */
+export interface Bearing {
+  /** It bears one connection only: its owner must prove that it can write. */
+  readonly isExclusive: boolean;
+  /** It bears that its owner goes on without contact to the others, of whom one may become its owner, too. */
+  readonly servesAlone: boolean;
+}
+
 export class UpstreamOwnership {
   readonly #upstream: string;
   readonly #member: string;
   readonly #times: LeaseTimes;
   readonly #chance: Chance;
   readonly #emit: (effect: OwnershipEffect) => void;
-  readonly isExclusive: boolean;
+  readonly #bearing: Bearing;
   phase = "";
   #record: OwnerRecord | undefined;
   #learnedAt = Number.NEGATIVE_INFINITY;
@@ -106,14 +114,14 @@ export class UpstreamOwnership {
     upstream: string,
     member: string,
     times: LeaseTimes,
-    isExclusive: boolean,
+    bearing: Bearing,
     chance: Chance,
     emit: (effect: OwnershipEffect) => void,
   ) {
     this.#upstream = upstream;
     this.#member = member;
     this.#times = times;
-    this.isExclusive = isExclusive;
+    this.#bearing = bearing;
     this.#chance = chance;
     this.#emit = emit;
   }
@@ -146,9 +154,16 @@ export class UpstreamOwnership {
     return this.#held !== undefined || this.#claim !== undefined;
   }
 
+  /** True if it is ours to prove that we can write to the store. */
+  get needsProof(): boolean {
+    return this.#held !== undefined && this.#bearing.isExclusive;
+  }
+
   mayWrite(now: Instant): boolean {
     const held = this.#held;
-    if (!held || held.hasFallen || this.#isLeaving) return false;
+    if (!held || this.#isLeaving) return false;
+    if (this.#bearing.servesAlone) return true;
+    if (held.hasFallen) return false;
     return ageOf(held.from, now) < this.#times.lease - this.#times.margin;
   }
 
@@ -176,8 +191,9 @@ export class UpstreamOwnership {
     if (!held) return false;
     const { lease, margin } = this.#times;
     const age = ageOf(held.from, now);
-    if (age >= lease) this.resign("lease");
-    else if (this.isExclusive && ageOf(held.provedAt, now) >= UNPROVEN_MS) this.resign("unproven");
+    const { isExclusive, servesAlone } = this.#bearing;
+    if (age >= lease && !servesAlone) this.resign("lease");
+    else if (isExclusive && ageOf(held.provedAt, now) >= UNPROVEN_MS) this.resign("unproven");
     else if (age >= lease - margin && !held.hasFallen) {
       held.hasFallen = true;
       return true;

@@ -62,8 +62,9 @@ export class HolderQuestions {
   }
 
   /**
-   * That nobody is at an address is no proof: a host that has lost the cluster's server dials it again. It is gone if it
-   * is silent for long; and what it held at the address is, if it can be heard and still nobody is there.
+   * That nobody is at an address is no proof: a host that has lost the cluster's server dials it again. It is gone if
+   * it is silent for long; and what it held at the address is, if it can be heard and still nobody is there.
+   *
    * @param isHeard true if the host was heard since nobody was there
    */
   #ask(command: CommandOf<"askHolder">, isHeard = false): void {

@@ -10,13 +10,11 @@ import { ageOf, type Instant } from "../../core/cluster/lease.ts";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import type { Beat, OwnershipEffect, OwnerValue } from "../../core/cluster/ownership-messages.ts";
 import { ReadPlaces } from "../../core/cluster/read-places.ts";
-import type { OwnerView } from "../../core/cluster/upstream-ownership.ts";
+import type { Bearing, OwnerView } from "../../core/cluster/upstream-ownership.ts";
 import type { ThreadCluster } from "../contract.ts";
 
 /** The part of an upstream that its member knows. */
-export interface MemberUpstream {
-  /** True if the upstream bears one connection only. */
-  readonly isExclusive: boolean;
+export interface MemberUpstream extends Bearing {
   /** Answers the requests of other members. */
   readonly take: TakeRequest;
   /** This member owns the upstream from now on, or goes on to. */
@@ -64,7 +62,7 @@ export class ClusterMember {
   readonly #answering = new Map<string, () => void>();
   /** Writes that must not be cut off by the end of the thread. */
   readonly #writes = new Set<Promise<void>>();
-  /** Who waits for a word of a host, or for its silence. */
+  /** Those waiting for a word of a host, or for its silence. */
   readonly #awaited = new Set<{ readonly host: string; readonly then: (how: "heard" | "gone") => void }>();
   /** The reads of logs that may be on their way beside one of each. */
   readonly readPlaces = new ReadPlaces();
@@ -155,7 +153,7 @@ export class ClusterMember {
 
   add(name: string, upstream: MemberUpstream): void {
     this.#upstreams.set(name, upstream);
-    this.#carryOut(this.#ownership.add(name, upstream.isExclusive, this.#now), [name]);
+    this.#carryOut(this.#ownership.add(name, upstream, this.#now), [name]);
   }
 
   remove(name: string): void {

@@ -174,6 +174,10 @@ export class SharedUpstream implements MemberUpstream {
     return this.#settings.handover !== "overlap";
   }
 
+  get servesAlone(): boolean {
+    return this.#settings.when_alone === "serve";
+  }
+
   /** Counts what it refuses. */
   readonly fence = (): boolean => {
     const mayWrite = this.#mayWrite;

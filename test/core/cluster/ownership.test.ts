@@ -8,6 +8,7 @@ import { Ownership } from "../../../src/core/cluster/ownership.ts";
 import { BEAT_MAX, type Beat, type OwnershipEffect, splitBeat } from "../../../src/core/cluster/ownership-messages.ts";
 
 const LEASE_MS = 3_000;
+const SHARED = { isExclusive: false, servesAlone: false };
 
 /** A member on clocks that the test sets, and on a store that the test is. */
 class Member {
@@ -80,7 +81,7 @@ function types(effects: readonly OwnershipEffect[]): string[] {
 /** A member in contact that has looked up that nobody owns the upstream, and has won it with term 1. */
 function owner(): Member {
   const member = new Member();
-  member.take(member.ownership.add("u", false, member.now));
+  member.take(member.ownership.add("u", SHARED, member.now));
   member.connect();
   member.take(member.ownership.found("u", undefined, 0, member.now));
   assert.deepEqual(types(member.take(member.ownership.claimed("u", 1, member.now))), ["own"]);
@@ -91,7 +92,7 @@ function owner(): Member {
 /** A member in contact that follows `other`, which owns the upstream in term 7. */
 function follower(unit = 0): Member {
   const member = new Member(unit);
-  member.take(member.ownership.add("u", false, member.now));
+  member.take(member.ownership.add("u", SHARED, member.now));
   member.connect();
   member.take(member.ownership.found("u", { member: "other", address: "other-7" }, 7, member.now));
   return member;
@@ -99,7 +100,7 @@ function follower(unit = 0): Member {
 
 test("a member looks at the record once it is connected, and claims it if nobody has it", () => {
   const member = new Member();
-  assert.deepEqual(types(member.take(member.ownership.add("u", false, member.now))), []);
+  assert.deepEqual(types(member.take(member.ownership.add("u", SHARED, member.now))), []);
   assert.deepEqual(types(member.connect()), ["look"]);
   const [claim] = member.take(member.ownership.found("u", undefined, 0, member.now));
   assert.deepEqual(claim, { type: "claim", upstream: "u", after: 0, address: "address-1", withinMs: 2_000 });
@@ -251,7 +252,7 @@ test("a released record is claimed at once", () => {
 
 test("a member that owns others is slower to claim", () => {
   const member = owner();
-  member.take(member.ownership.add("v", false, member.now));
+  member.take(member.ownership.add("v", SHARED, member.now));
   assert.deepEqual(types(member.take(member.ownership.found("v", undefined, 0, member.now))), []);
   assert.deepEqual(types(member.pass(40)), []);
   assert.deepEqual(types(member.pass(10)), ["claim"]);
@@ -289,7 +290,7 @@ test("a claim whose acknowledgement is lost is made again after it is found", ()
 
 test("an owner of an exclusive upstream that cannot prove its writes resigns", () => {
   const member = new Member();
-  member.take(member.ownership.add("u", true, member.now));
+  member.take(member.ownership.add("u", { ...SHARED, isExclusive: true }, member.now));
   member.connect();
   member.take(member.ownership.found("u", undefined, 0, member.now));
   const claimedAt = member.now;
@@ -300,6 +301,38 @@ test("an owner of an exclusive upstream that cannot prove its writes resigns", (
   assert.deepEqual(types(member.pass(9_990)), ["prove", "prove"]);
   const [resign] = member.pass(20);
   assert.deepEqual(resign, { type: "resign", upstream: "u", address: "address-1", why: "unproven" });
+});
+
+test("an owner that serves alone goes on without contact, claims again with it, and hears of a newer one", () => {
+  const alone = () => {
+    const member = new Member();
+    member.take(member.ownership.add("u", { ...SHARED, servesAlone: true }, member.now));
+    member.connect();
+    member.take(member.ownership.found("u", undefined, 0, member.now));
+    member.take(member.ownership.claimed("u", 1, member.now));
+    member.take(member.ownership.disconnected(member.now));
+    assert.deepEqual(types(member.pass(5 * LEASE_MS, false)), []);
+    assert.equal(member.ownership.mayWrite("u", member.now), true);
+    assert.equal(member.ownership.ownerOf("u", member.now)?.isSelf, true);
+    return member;
+  };
+  const back = alone();
+  assert.deepEqual(types(back.connect()), ["look"]);
+  const found = back.ownership.found("u", { member: "me", address: "address-1" }, 1, back.now);
+  const [claim] = back.take(found);
+  assert.deepEqual(claim, { type: "claim", upstream: "u", after: 1, address: "address-1", withinMs: 2_000 });
+  assert.deepEqual(types(back.take(back.ownership.claimed("u", 2, back.now))), ["own"]);
+  assert.equal(back.ownership.mayWrite("u", back.now), true);
+
+  const replaced = alone();
+  replaced.connect();
+  const [resign] = replaced.hearOwner(2);
+  assert.deepEqual(resign, { type: "resign", upstream: "u", address: "address-1", why: "taken" });
+  assert.equal(replaced.ownership.mayWrite("u", replaced.now), false);
+
+  const leaving = alone();
+  leaving.take(leaving.ownership.release("u", leaving.now));
+  assert.equal(leaving.ownership.mayWrite("u", leaving.now), false);
 });
 
 test("the owner to ask is the newest that was heard of, and suspect if it is silent", () => {
@@ -395,7 +428,7 @@ test("a host is silent once all of its members are", () => {
 /** A member that owns u in term 1 and v in term 2. */
 function ownerOfTwo(): Member {
   const member = owner();
-  member.take(member.ownership.add("v", false, member.now));
+  member.take(member.ownership.add("v", SHARED, member.now));
   member.take(member.ownership.found("v", undefined, 0, member.now));
   assert.deepEqual(types(member.pass(100)), ["claim"]);
   member.take(member.ownership.claimed("v", 2, member.now));
@@ -420,7 +453,7 @@ test("a member of very many upstreams tells of them in several beats, and each r
   const member = owner();
   const names = Array.from({ length: BEAT_MAX }, (_, n) => String(n));
   for (const name of names) {
-    member.take(member.ownership.add(name, false, member.now));
+    member.take(member.ownership.add(name, SHARED, member.now));
     member.take(member.ownership.found(name, undefined, 0, member.now));
   }
   assert.equal(member.pass(LEASE_MS / 6).length, names.length, "claims");
@@ -468,7 +501,7 @@ test("news does not postpone the beat that renews the other upstreams", () => {
 
 test("the claims of one moment count for each other", () => {
   const member = follower();
-  member.take(member.ownership.add("v", false, member.now));
+  member.take(member.ownership.add("v", SHARED, member.now));
   member.take(member.ownership.found("v", { member: "other", address: "other-8" }, 8, member.now));
   assert.deepEqual(types(member.pass(LEASE_MS)), ["claim"]);
   assert.deepEqual(types(member.pass(40)), []);

@@ -11,6 +11,7 @@ function watched(): MemberUpstream & { looks: number; isOwned: boolean } {
     looks: 0,
     isOwned: false,
     isExclusive: false,
+    servesAlone: false,
     take: () => ({ more() {}, end() {} }),
     own() {
       this.isOwned = true;
