@@ -91,7 +91,7 @@ export async function startScene(
     (await (await fetch(`http://127.0.0.1:${port}?probes=${probes}`)).json()) as Watched;
   await until(async () => (await watched()).served > 0, { what: "the first honest reply" });
   const turns = watchTurns(product);
-  const sockets: Socket[] = [];
+  const sockets = new Set<Socket>();
   t.after(async () => {
     for (const socket of sockets) socket.destroy();
   });
@@ -114,7 +114,8 @@ export async function startScene(
         socket.pause();
         socket.once("error", reject);
         socket.once("connect", () => socket.off("error", reject).on("error", () => {}));
-        sockets.push(socket);
+        sockets.add(socket);
+        socket.once("close", () => sockets.delete(socket));
       });
     },
     async borne(over, kept = [], turnMs = MAIN_TURN_MS) {
