@@ -142,6 +142,7 @@ export class Check {
         if (code !== closer) continue; // with the container's first value
         closer = this.#pop(--depth);
         at += 1;
+        if (depth < this.#notedDepth) this.#note(depth, at);
       } else {
         at = checkScalar(text, at, code);
       }

@@ -1,6 +1,6 @@
 /** Frames without secrets, for recordings: JSON stays JSON, also inside of text, and bytes keep their length. */
 
-import { isNaming, isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
+import { isKeyLike, isNaming, isSecretName, maskSecrets, REDACTED } from "../secrets/secrets.ts";
 import { QUOTE, skipSpace, stringEnd } from "./json-check.ts";
 import { isJson, textOf } from "./json-message.ts";
 import { isCloser, isOpener, stringAt, valueEnd } from "./json-text.ts";
@@ -18,7 +18,11 @@ const LAST_CONTROL = 0x9f;
 
 const HEADER_LINE = /^([!-9;-~]+)(:[ \t]*)[^\r\n]+/gm;
 /** A member's name and colon. Its bounds keep the search linear. */
-const MEMBER = /"((?:[^"\\]|\\[\s\S]){1,64})"[ \t]{0,16}:[ \t]{0,16}/g;
+const MEMBER = /"((?:[^"\\]|\\[\s\S]){1,64})"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}/g;
+/** Members that say how a login went. */
+const OUTCOME = /^(?:status|state|success|result|reason)$/i;
+/** The most texts of a frame that may look like JSON and be none. */
+const TRIES_MAX = 1_000;
 
 const encoder = new TextEncoder();
 
@@ -33,7 +37,27 @@ export function maskFrame(frame: Body, secrets: readonly string[]): Body {
 }
 
 export function maskText(text: string, secrets: readonly string[]): string {
-  return isJson(text) ? maskJson(text, secrets) : maskSecrets(maskMixed(text, secrets), secrets);
+  return maskWith(text, { secrets, tries: TRIES_MAX });
+}
+
+/** What a frame is masked by. */
+interface Masking {
+  readonly secrets: readonly string[];
+  /** How many more texts may turn out to be no JSON: each costs as much as a thousand characters. */
+  tries: number;
+}
+
+function maskWith(text: string, masking: Masking): string {
+  return triedJson(text, masking) ? maskJson(text, masking) : maskSecrets(maskMixed(text, masking), masking.secrets);
+}
+
+/** True if a text is JSON, unless too many were not. */
+function triedJson(text: string, masking: Masking): boolean {
+  if (masking.tries === 0 || !isJson(text)) {
+    masking.tries = Math.max(0, masking.tries - 1);
+    return false;
+  }
+  return true;
 }
 
 /** Masks the values of headers that have the name of a secret, in lines such as `Authorization: Bearer …`. */
@@ -42,16 +66,18 @@ export function maskHeaderLines(text: string): string {
 }
 
 /** Masks the JSON in a text: all from its first bracket on or, if that is none, what each of its lines has. */
-function maskMixed(text: string, secrets: readonly string[]): string {
-  const whole = maskTail(text, secrets);
+function maskMixed(given: string, masking: Masking): string {
+  const whole = maskTail(given, masking);
   if (whole !== undefined) return whole;
+  // Before the text is taken apart: a member may go on over several lines.
+  const text = maskMembers(given);
   // By hand: a regular expression keeps a state for each character of a long line, and runs out of its stack.
   let masked = "";
   for (let at = 0; at < text.length; ) {
     let end = at;
     while (end < text.length && !isControl(text.charCodeAt(end))) end++;
     const line = text.slice(at, end);
-    masked += maskTail(line, secrets) ?? maskMembers(line);
+    masked += maskTail(line, masking) ?? line;
     at = end;
     while (at < text.length && isControl(text.charCodeAt(at))) at++;
     masked += text.slice(end, at);
@@ -65,13 +91,14 @@ function isControl(code: number): boolean {
 }
 
 /** Undefined if the text from its first bracket on is no JSON. */
-function maskTail(text: string, secrets: readonly string[]): string | undefined {
+function maskTail(text: string, masking: Masking): string | undefined {
   const start = text.search(/[[{]/);
   if (start < 0) return undefined;
   let end = text.length;
   while (end > start && isSeparator(text.charCodeAt(end - 1))) end--;
+  if (!isCloser(text.charCodeAt(end - 1))) return undefined;
   const json = text.slice(start, end);
-  return isJson(json) ? text.slice(0, start) + maskJson(json, secrets) + text.slice(end) : undefined;
+  return triedJson(json, masking) ? text.slice(0, start) + maskJson(json, masking) + text.slice(end) : undefined;
 }
 
 /** True for white space, and for the control characters with which dialects end messages. */
@@ -82,29 +109,36 @@ function isSeparator(code: number): boolean {
 /** Masks the members that have the name of a secret in a text that is not JSON as a whole, or is cut off. */
 function maskMembers(text: string): string {
   let masked = "";
+  /** The end of what is masked, and of the last such member. */
   let done = 0;
+  let at = 0;
   for (const { 0: found, 1: name = "", index } of text.matchAll(MEMBER)) {
     const value = index + found.length;
-    if (index < done || !isSecretName(name)) continue;
-    if (!holdsTexts(text.charCodeAt(value))) continue;
-    masked += text.slice(done, value);
-    done = value;
+    if (index < at || !isSecretName(name) || !holdsTexts(text.charCodeAt(value))) continue;
+    at = value;
     let depth = 0;
     do {
-      const code = text.charCodeAt(done);
-      const end = code === QUOTE ? (stringEnd(text, done) ?? text.length) : done + 1;
-      const isValue = code === QUOTE && text.charCodeAt(skipSpace(text, end)) !== COLON;
-      masked += isValue ? JSON.stringify(REDACTED) : text.slice(done, end);
-      if (isOpener(code)) depth++;
-      else if (isCloser(code)) depth--;
-      done = end;
-    } while (depth > 0 && done < text.length);
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        const end = stringEnd(text, at) ?? text.length;
+        if (text.charCodeAt(skipSpace(text, end)) !== COLON) {
+          masked += text.slice(done, at) + JSON.stringify(REDACTED);
+          done = end;
+        }
+        at = end;
+      } else {
+        if (isOpener(code)) depth++;
+        else if (isCloser(code)) depth--;
+        at++;
+      }
+    } while (depth > 0 && at < text.length);
   }
   return masked + text.slice(done);
 }
 
 /** Masks the strings of a JSON text, however they are escaped, and numbers that are a secret. */
-function maskJson(text: string, secrets: readonly string[]): string {
+function maskJson(text: string, masking: Masking): string {
+  const { secrets } = masking;
   const keySecrets = secrets.filter(({ length }) => length >= SECRET_KEY_MIN);
   let masked = "";
   let done = 0;
@@ -120,13 +154,14 @@ function maskJson(text: string, secrets: readonly string[]): string {
     masked += maskNumbers(text.slice(done, at), secrets);
     if (text.charCodeAt(colon) === COLON) {
       const value = skipSpace(text, colon + 1);
-      if (isNaming(string)) naming = value;
+      if (isNaming(string) || OUTCOME.test(string)) naming = value;
       if (at >= secretUntil && isSecretName(string) && holdsTexts(text.charCodeAt(value)))
         secretUntil = valueEnd(text, value);
       masked += remasked(written, string, maskSecrets(string, keySecrets));
     } else {
-      const isSecret = at < secretUntil && at !== naming && string !== "";
-      masked += remasked(written, string, isSecret ? REDACTED : maskString(string, secrets));
+      const isNamed = at === naming && !isKeyLike(string);
+      const isSecret = at < secretUntil && !isNamed && string !== "";
+      masked += remasked(written, string, isSecret ? REDACTED : maskString(string, masking));
     }
     done = end;
   }
@@ -138,9 +173,9 @@ function holdsTexts(first: number): boolean {
 }
 
 /** Masks a string of JSON, which may have JSON of its own. */
-function maskString(string: string, secrets: readonly string[]): string {
-  const masked = maskSecrets(string, secrets);
-  return masked.includes('"') ? maskText(masked, secrets) : masked;
+function maskString(string: string, masking: Masking): string {
+  const masked = maskSecrets(string, masking.secrets);
+  return masked.includes('"') ? maskWith(masked, masking) : masked;
 }
 
 /** Leaves a string as it is written, if nothing in it is masked. */

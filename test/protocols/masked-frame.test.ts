@@ -18,6 +18,9 @@ describe("a masked frame", () => {
     ],
     ['{"auth":{"key" :"a","of":{"n":"b', '{"auth":{"key" :"(redacted)","of":{"n":"(redacted)"'],
     ['{"auth":{},"c":"d"}', '{"auth":{},"c":"d"}'],
+    ['{"auth":{"status":"ok","id":"a1b2c3d4e5f6a7b8"}}', '{"auth":{"status":"ok","id":"(redacted)"}}'],
+    ['[info] {"auth": {\n "key": "a",\n "n": 1}} .', '[info] {"auth": {\n "key": "(redacted)",\n "n": 1}} .'],
+    ['{"auth":\n["a"],', '{"auth":\n["(redacted)"],'],
     ['{"pin":77777,"other":7777}', '{"pin":"(redacted)","other":7777}'],
     ['{"a":"77777"} ', '{"a":"(redacted)"} '],
     ["AUTH s3cr3tt now", "AUTH (redacted) now"],
@@ -61,6 +64,11 @@ describe("a masked frame", () => {
     "a line": ["x".repeat(long), "x".repeat(long)],
     "a string": [`{"a":"\\"${"x".repeat(long)}"}`, `{"a":"\\"${"x".repeat(long)}"}`],
     "a string that is cut off": [`x "token":"${"\\n".repeat(long / 2)}`, 'x "token":"(redacted)"'],
+    "what is cut off within a secret": [`{"auth":{"a"${" ".repeat(long)}`, `{"auth":{"(redacted)"${" ".repeat(long)}`],
+    "brackets within a secret": [`x "auth":${"{".repeat(long)}`, `x "auth":${"{".repeat(long)}`],
+    "lines that are no JSON": ["[\n".repeat(long / 2), "[\n".repeat(long / 2)],
+    "lines that look like JSON": ["[}\n".repeat(long / 3), "[}\n".repeat(long / 3)],
+    "strings that look like JSON": [`[${'"{\\"",'.repeat(1_000_000)}1]`, `[${'"{\\"",'.repeat(1_000_000)}1]`],
     "escaped quotes": [`x "token":["${'\\"'.repeat(100_000)}\\\u2028`, 'x "token":["(redacted)"'],
   };
   for (const [what, [frame, masked]] of Object.entries(longs)) {
