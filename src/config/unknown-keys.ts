@@ -10,7 +10,8 @@ const LISTED = 6;
 const SOUGHT = 20;
 
 /** Keys with which others switch the checks of certificates off. */
-const UNCHECKED = /^(?:tls_?|ssl_?)?(?:verify|insecure|reject_?unauthorized|(?:insecure_?)?skip_?verify)$/i;
+const UNCHECKED =
+  /^(?:no_|allow_|skip_|insecure_?)?(?:tls_|ssl_)?(?:skip_?)?(?:verify|insecure|reject_?unauthori[sz]ed|check_hostname)(?:_tls|_ssl|_mode)?$/i;
 
 /** Stand for any key of a mapping and any index of a list in a place elsewhere. */
 const ANY_KEY = "NAME";
@@ -65,7 +66,8 @@ function cureOf(root: Schema, input: unknown, parent: Path, key: string): { what
   const meant = closest(key, known);
   const suggestion = meant === undefined ? [] : [`did you mean ${meant}?`];
 
-  if (parent[0] === "upstreams" && UNCHECKED.test(key))
+  const isOfUpstream = parent[0] === "upstreams" && (parent.length === 2 || parent[2] === "tls");
+  if (isOfUpstream && UNCHECKED.test(key))
     return { what: "is not a known key (certificates are always checked: name the one to trust in tls.ca)" };
 
   const [tag] = own.map((each) => each.tag);

@@ -13,7 +13,7 @@ export default {
     ["a key of another section is said to belong there", "isNear ? ", "true ? "],
     ["a key of another part of an upstream belongs there", " && sharedWith(from, path) >= from.length - 1", ""],
     ["checks of certificates are looked for elsewhere", "UNCHECKED.test(key)", "key === undefined"],
-    ["the checks of callers are meant", 'parent[0] === "upstreams" && ', ""],
+    ["the checks of callers are meant", 'parent[0] === "upstreams" && (', "("],
     ["each key is looked for", "sought++ >= SOUGHT", "sought++ < 0"],
   ],
 };
