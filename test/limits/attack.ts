@@ -22,6 +22,8 @@ const ATTACK_MS = Number(minutes) * 60_000;
 const QUIET_MS = Math.min(30_000, ATTACK_MS);
 /** The bound on the honest requests' p99, in times of the quiet one. */
 const P99_TIMES = 5;
+/** Below it, what is measured is the clock. */
+const P99_LEAST_MS = 4;
 /** How much more than the budget may be held at once: what is alone in its account. */
 const OVER_BUDGET = 64 * MIB;
 /** How soon the memory must be free again after the attack. */
@@ -158,7 +160,8 @@ const rounds = Object.entries(ROUNDS)
   .filter(([name]) => name.includes(part))
   .map(async ([name, round]) => {
     while (performance.now() < end) {
-      await round(scene, (request) => counted(name, request));
+      // A connection that is refused has done its part, too.
+      await Promise.resolve(round(scene, (request) => counted(name, request))).catch(() => {});
       counts[name] = (counts[name] ?? 0) + 1;
       await delay(100);
     }
@@ -169,6 +172,7 @@ const watching = (async () => {
     await delay(500);
   }
 })();
+if (rounds.length === 0) throw new Error(`no attack has ${part} in its name`);
 await Promise.all([...rounds, watching]);
 const during = await scene.watched();
 const longest = turns.until();
@@ -203,7 +207,7 @@ const bounds: Readonly<Record<string, boolean>> = {
   ...Object.fromEntries(
     Object.entries(during.calls).map(([name, { p99 }]) => [
       `p99 at "${name}" is at most ${P99_TIMES} times the quiet one`,
-      p99 <= P99_TIMES * (quiet.calls[name]?.p99 ?? 0),
+      p99 <= P99_TIMES * Math.max(P99_LEAST_MS, quiet.calls[name]?.p99 ?? 0),
     ]),
   ),
   "what is held fits the budget": held <= limit_bytes + OVER_BUDGET,
