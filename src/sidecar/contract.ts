@@ -292,7 +292,7 @@ export type Answered = number | "nowhere" | "ahead" | "gone" | "elsewhere";
  * `nobody`: whoever answered there is gone. `apart`: nobody answered, and this replica or the other may just have no
  * contact. `lost`: the question or the answer was lost.
  */
-export type NoHeldAnswer = "nobody" | "lost";
+export type NoHeldAnswer = "nobody" | "apart" | "lost";
 
 /** A frame as the log shows it. */
 export interface TracedFrame {

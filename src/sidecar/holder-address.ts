@@ -1,6 +1,6 @@
 /** The addresses at which replicas ask each other for what one of them holds. */
 
-const ADDRESS = /^held-([\w-]{22})-\d+$/;
+const ADDRESS = /^held-([\w-]{22})-\d{1,9}$/;
 
 /**
  * @param host the name of a process among the others: 22 characters that nobody else draws

@@ -41,7 +41,7 @@ for (const handover of ["after_close", "overlap"] as const) {
     t.diagnostic(JSON.stringify(reports));
     assert.deepEqual(all.filter(({ end }) => end !== "reply").slice(0, 3), []);
     assert.equal(reports.length, RESTARTS);
-    for (const close of reports) assert.match(JSON.stringify(close), /"handover":\{"to":"[\w-]{22}","ms":\d+\}/);
+    for (const close of reports) assert.match(JSON.stringify(close), /"handover":\{"to":"[\w-]{44}","ms":\d+\}/);
     if (handover === "after_close") assert.equal(scene.upstream.mostOpen, 1, "one connection at a time");
   });
 }

@@ -68,13 +68,19 @@ test("any replica serves, on either runtime, over the one connection of the owne
     await scene.kill(0);
     const began = performance.now();
     for (const replica of others) {
-      const response = await replica.fetch(`${kept}?wait=60`);
-      assert.equal(response.status, 410);
+      const fetched = async () => {
+        const answer = await replica.fetch(`${kept}?wait=60`);
+        if (answer.status === 410) return answer;
+        assert.equal(answer.status, 503, "it may come back");
+        await answer.body?.cancel();
+        return undefined;
+      };
+      const response = await until(fetched, { within: 15_000, what: "410" });
       const { code, sent, detail } = (await response.json()) as Record<"code" | "sent" | "detail", string>;
       assert.deepEqual([code, sent], ["gone", "maybe"]);
       assert.match(detail, /the replica that kept the reply is gone/);
     }
-    assert.ok(performance.now() - began < 10_000);
+    assert.ok(performance.now() - began < 20_000);
   });
 });
 

@@ -10,6 +10,9 @@ import {
 } from "./ownership-messages.ts";
 import { type Bearing, type Chance, type OwnerView, type Standing, UpstreamOwnership } from "./upstream-ownership.ts";
 
+/** The leases of silence after which a host is gone. */
+const GONE_LEASES = 5;
+
 /** Time from one acknowledged write to the next, in milliseconds, while an upstream is held that needs them. */
 const PROVE_MS = 5_000;
 
@@ -36,7 +39,7 @@ export class Ownership {
   #contact: Instant | undefined;
   /** The same, though the contact may be lost since: for people. */
   #lastContact: Instant | undefined;
-  /** When each other member was last heard that was heard within the lease. */
+  /** When each other member was last heard, until its host is gone. */
   readonly #heard = new Map<string, number>();
   #listeningSince = Number.NEGATIVE_INFINITY;
   /** When the newest beat was sent that tells of all upstreams. */
@@ -53,6 +56,11 @@ export class Ownership {
   /** True if this member may write to the upstream now. To be asked before each write, and again before it leaves. */
   mayWrite(upstream: string, now: Instant): boolean {
     return this.#upstreams.get(upstream)?.mayWrite(now) === true;
+  }
+
+  /** True if no other member can own the upstream now. */
+  isSole(upstream: string, now: Instant): boolean {
+    return this.#upstreams.get(upstream)?.isSole(now) === true;
   }
 
   /** The owner to ask; undefined if nobody is known. Ask another member only while {@link isInContact}. */
@@ -76,8 +84,8 @@ export class Ownership {
   }
 
   /** True if another member was heard within the lease, and so could take over an upstream that we give up. */
-  get hasOthers(): boolean {
-    return this.#heard.size > 0;
+  hasOthers(now: Instant): boolean {
+    return [...this.#heard.values()].some((heardAt) => now.ms - heardAt < this.#times.lease);
   }
 
   /**
@@ -85,14 +93,25 @@ export class Ownership {
    * @param since when we heard of it otherwise, by the clock that never goes back
    */
   isSilent(member: string, since: number, now: Instant): boolean {
-    if (this.#heard.has(member) || !this.isInContact(now)) return false;
-    return now.ms - Math.max(since, this.#listeningSince) >= this.#times.lease;
+    if (!this.isInContact(now)) return false;
+    const heardAt = this.#heard.get(member) ?? Number.NEGATIVE_INFINITY;
+    return now.ms - Math.max(since, heardAt, this.#listeningSince) >= this.#times.lease;
   }
 
-  /** The same of a host, whose members have ids that begin with its own: each of its threads is one, in its time. */
-  isHostSilent(host: string, now: Instant): boolean {
-    const isHeard = [...this.#heard.keys()].some((member) => member.startsWith(host));
-    return !isHeard && this.isSilent(host, Number.NEGATIVE_INFINITY, now);
+  /**
+   * True if a host has been silent for so long that nobody waits for it. Its members' ids begin with its own: each of its
+   * threads is one, in its time.
+   */
+  isHostGone(host: string, now: Instant): boolean {
+    if (!this.isInContact(now) || now.ms - this.#listeningSince < this.goneAfterMs) return false;
+    return ![...this.#heard].some(
+      ([member, heardAt]) => member.startsWith(host) && now.ms - heardAt < this.goneAfterMs,
+    );
+  }
+
+  /** The silence after which a host is gone: one that has lost the message server may dial it for some time. */
+  get goneAfterMs(): number {
+    return GONE_LEASES * this.#times.lease;
   }
 
   add(upstream: string, { isExclusive, servesAlone }: Bearing, now: Instant): readonly OwnershipEffect[] {
@@ -186,7 +205,7 @@ export class Ownership {
 
   #step(now: Instant, input: () => void): readonly OwnershipEffect[] {
     this.#effects = [];
-    for (const [member, heardAt] of this.#heard) if (now.ms - heardAt >= this.#times.lease) this.#heard.delete(member);
+    for (const [member, heardAt] of this.#heard) if (now.ms - heardAt >= this.goneAfterMs) this.#heard.delete(member);
     let fallen = 0;
     for (const one of this.#upstreams.values()) fallen += Number(one.expire(now));
     input();

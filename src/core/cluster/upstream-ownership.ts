@@ -71,6 +71,8 @@ export type OwnerView =
 const PATIENCE_MS = 150;
 /** Each upstream that a member owns makes it slower to claim the next, so that they spread. */
 const SPREAD_MS = 50;
+/** The longest time from one attempt at the message server to the next. */
+const REDIAL_MS = 1_500;
 /** The longest time without an acknowledged write for an upstream that bears one connection only. */
 const UNPROVEN_MS = 15_000;
 
@@ -160,10 +162,14 @@ export class UpstreamOwnership {
   }
 
   mayWrite(now: Instant): boolean {
+    const isHeld = this.#held !== undefined && !this.#isLeaving;
+    return isHeld && (this.#bearing.servesAlone || this.isSole(now));
+  }
+
+  /** True if no other member can own it: what one of them sends here is for the owner. */
+  isSole(now: Instant): boolean {
     const held = this.#held;
-    if (!held || this.#isLeaving) return false;
-    if (this.#bearing.servesAlone) return true;
-    if (held.hasFallen) return false;
+    if (!held || held.hasFallen || this.#isLeaving) return false;
     return ageOf(held.from, now) < this.#times.lease - this.#times.margin;
   }
 
@@ -232,7 +238,8 @@ export class UpstreamOwnership {
     if (known?.term === revision && isSame(known.value, value)) return;
     const held = this.#held;
     const record = { term: revision, value, phase: "" };
-    if (held && isBy(value, this.#member)) this.#record = record;
+    const isNobodys = value === undefined && this.#bearing.servesAlone;
+    if (held && (isBy(value, this.#member) || isNobodys)) this.#record = record;
     else if (held && this.#isLeaving && isSame(value, { from: held.address })) this.#onReleased(held, revision, now);
     else this.#learn(record, now);
   }
@@ -291,7 +298,9 @@ export class UpstreamOwnership {
     if (isBy(record.value, this.#member)) return this.#learnedAt;
     const spread = Math.min(owned * SPREAD_MS, this.#times.beat);
     if (!record.value || "from" in record.value) return this.#learnedAt + spread;
-    const silentSince = Math.max(this.#heardAt, this.#learnedAt, listeningSince);
+    // An owner that serves alone may only be about to dial the message server again.
+    const listening = listeningSince + (this.#bearing.servesAlone ? REDIAL_MS : 0);
+    const silentSince = Math.max(this.#heardAt, this.#learnedAt, listening);
     return silentSince + this.#times.lease + this.#patience + spread;
   }
 
@@ -327,7 +336,7 @@ export class UpstreamOwnership {
     this.#look = "due";
     this.#lookDecides = true;
     this.#lookAfter = outcome === "lost" ? now.ms : now.ms + this.#times.beat;
-    if (outcome === "lost") this.resign("taken");
+    if (outcome === "lost" && !this.#bearing.servesAlone) this.resign("taken");
   }
 
   #release(): void {

@@ -27,6 +27,8 @@ const DOUBT_MS = 1_000;
 const SILENCE_MS = 3_000;
 /** A part of a wait that is too short to ask for. */
 const REST_MS = 50;
+/** The pauses after which one asks again where nobody is: a replica that has lost NATS dials again within a second. */
+const PAUSES_MS = [100, 300, 600, 1_000];
 
 export interface KeptFound {
   readonly upstream: string;
@@ -50,7 +52,7 @@ export function replyElsewhere(
   if ([...upstreams.values()].some(({ held }) => held?.address === holder)) return undefined;
   const way = wayToOthers(upstreams);
   if (way === undefined) return undefined;
-  if (way === "down") return Promise.reject(new SidesocketError(APART));
+  if (way === "down") return Promise.reject(new SidesocketError(FAILURES.apart));
   return askHolder(way, holder, question, signals).then((found) => {
     if (upstreams.has(found.upstream)) return found;
     // While a new configuration reaches one replica after the other, this one may not know it yet.
@@ -102,6 +104,11 @@ async function askOnce(
     let answer: HolderAnswer = question.withinMs > 0 ? await ask(question.withinMs, DOUBT_MS) : "silent";
     // One that was killed meanwhile answers nothing: only a new question tells that nobody is there.
     if (answer === "silent") answer = await ask(0, SILENCE_MS);
+    for (const pauseMs of PAUSES_MS) {
+      if (answer !== "apart" || ending.signal.aborted) break;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      answer = await ask(0, SILENCE_MS);
+    }
     return ending.signal.aborted ? "cut" : foundIn(answer);
   } finally {
     if (listener !== undefined) stopping.off(listener);
@@ -129,14 +136,13 @@ const unasked = (detail: string): Failure => ({
   retryAfterMs: RETRY_SOON_MS,
 });
 
-const APART = unasked("the replica that keeps the reply cannot be reached now");
-
 const FAILURES: Readonly<Record<Exclude<HolderAnswer, Uint8Array>, Failure>> = {
   nobody: {
     code: "gone",
     sent: "maybe",
     detail: "the replica that kept the reply is gone, or has replaced its upstream",
   },
+  apart: unasked("the replica that keeps the reply cannot be reached now"),
   lost: unasked("the contact with the replica that keeps the reply was lost"),
   silent: unasked("the replica that keeps the reply does not answer"),
   full: {

@@ -13,18 +13,25 @@ interface HeldEnvironment {
   readonly work: Work;
   post(message: FromThread): void;
   readonly tally: Pick<ClusterCounts, "forwarded">;
-  /** Calls back once: at the next word of a host, or once it has been silent for so long that it is gone. */
-  awaitHost(host: string, then: (how: "heard" | "gone") => void): () => void;
+  now(): number;
+  /** True if a host has been silent for so long that nobody waits for it. */
+  isHostGone(host: string): boolean;
+  readonly goneAfterMs: number;
 }
 
 type SendHeld = Parameters<TakeRequest>[1];
+
+/** The most addresses that are remembered as missing. */
+const MISSING_MAX = 1_024;
 
 export class HolderQuestions {
   readonly #upstream: string;
   readonly #engine: Pick<Engine, "ask" | "answer">;
   readonly #env: HeldEnvironment;
   /** Questions of our host, by its numbers. */
-  readonly #asked = new TransientMap<number, Pick<OpenAsk, "end">>();
+  readonly #asked = new TransientMap<number, OpenAsk>();
+  /** The addresses where nobody was, each with the first time since somebody was. */
+  readonly #missing = new Map<string, number>();
   /** Questions to our host, by ours. */
   readonly #taken = new TransientMap<number, SendHeld>();
   #last = 0;
@@ -61,36 +68,37 @@ export class HolderQuestions {
     this.#stop = undefined;
   }
 
-  /**
-   * That nobody is at an address is no proof: a host that has lost the cluster's server dials it again. It is gone if
-   * it is silent for long; and what it held at the address is, if it can be heard and still nobody is there.
-   *
-   * @param isHeard true if the host was heard since nobody was there
-   */
-  #ask(command: CommandOf<"askHolder">, isHeard = false): void {
+  #ask({ seq, address, question }: CommandOf<"askHolder">): void {
     const { work } = this.#env;
-    const { seq, address, question } = command;
-    if (!isHeard) this.#env.tally.forwarded++;
+    this.#env.tally.forwarded++;
     const end = (answer: ArrayBuffer | NoHeldAnswer) => {
       if (this.#asked.delete(seq)) this.#env.post({ type: "held", upstream: this.#upstream, seq, answer });
     };
-    const onWord = (how: "heard" | "gone") =>
-      work(() => (how === "gone" ? end("nobody") : this.#ask(command, true)), undefined);
-    const nobody = () => {
-      if (isHeard) {
-        end("nobody");
-        return;
-      }
-      if (!this.#asked.has(seq)) return;
-      const stop = this.#env.awaitHost(hostOf(address), onWord);
-      if (this.#asked.has(seq)) this.#asked.set(seq, { end: stop });
-    };
     const ask = this.#engine.ask(address, new Uint8Array(question), {
-      answer: (bytes) => work(() => end(bufferOf(bytes)), undefined),
-      nobody: () => work(nobody, undefined),
+      answer: (bytes) =>
+        work(() => {
+          this.#missing.delete(address);
+          end(bufferOf(bytes));
+        }, undefined),
+      nobody: () => work(() => end(this.#isGone(address) ? "nobody" : "apart"), undefined),
       lost: () => work(() => end("lost"), undefined),
     });
     this.#asked.set(seq, ask);
+  }
+
+  /**
+   * That nobody is at an address is no proof: a thread that has lost the cluster's server dials it again. What was there
+   * is gone once its process has been silent for long, or nobody has been there for as long, whenever one asked.
+   */
+  #isGone(address: string): boolean {
+    if (this.#env.isHostGone(hostOf(address))) return true;
+    const now = this.#env.now();
+    const since = this.#missing.get(address) ?? now;
+    if (!this.#missing.has(address)) {
+      if (this.#missing.size >= MISSING_MAX) this.#missing.delete(this.#missing.keys().next().value as string);
+      this.#missing.set(address, since);
+    }
+    return now - since >= this.#env.goneAfterMs;
   }
 
   readonly #take: TakeRequest = (question, send) => {

@@ -62,8 +62,6 @@ export class ClusterMember {
   readonly #answering = new Map<string, () => void>();
   /** Writes that must not be cut off by the end of the thread. */
   readonly #writes = new Set<Promise<void>>();
-  /** Those waiting for a word of a host, or for its silence. */
-  readonly #awaited = new Set<{ readonly host: string; readonly then: (how: "heard" | "gone") => void }>();
   /** The reads of logs that may be on their way beside one of each. */
   readonly readPlaces = new ReadPlaces();
   #names = 0;
@@ -148,7 +146,7 @@ export class ClusterMember {
 
   /** True if another member could take over what this one gives up. */
   get hasOthers(): boolean {
-    return this.#ownership.hasOthers;
+    return this.#ownership.hasOthers(this.#now);
   }
 
   add(name: string, upstream: MemberUpstream): void {
@@ -169,6 +167,16 @@ export class ClusterMember {
   /** Gives an upstream to another member, and does not claim it again. */
   release(name: string): void {
     this.#carryOut(this.#ownership.release(name, this.#now), [name]);
+  }
+
+  /** True if another member would be heard, and could take over at once. */
+  get isInContact(): boolean {
+    return this.#ownership.isInContact(this.#now);
+  }
+
+  /** True if no other member can own an upstream now. */
+  isSole(name: string): boolean {
+    return this.#ownership.isSole(name, this.#now);
   }
 
   mayWrite(name: string): boolean {
@@ -208,31 +216,13 @@ export class ClusterMember {
     return this.#ownership.isSilent(member, since, this.#now);
   }
 
-  /**
-   * Calls `then` once: with `heard` at the next beat of a host, or with `gone` once it has been silent for the lease.
-   * @returns a function that ends the wait
-   */
-  awaitHost(host: string, then: (how: "heard" | "gone") => void): () => void {
-    const waiting = { host, then };
-    this.#awaited.add(waiting);
-    this.#lookForGone();
-    return () => this.#awaited.delete(waiting);
+  /** True if a host has been silent for so long that nobody waits for it. */
+  isHostGone(host: string): boolean {
+    return this.#ownership.isHostGone(host, this.#now);
   }
 
-  #lookForGone(): void {
-    for (const waiting of this.#awaited) {
-      if (!this.#ownership.isHostSilent(waiting.host, this.#now)) continue;
-      this.#awaited.delete(waiting);
-      waiting.then("gone");
-    }
-  }
-
-  #heardFrom(member: string): void {
-    for (const waiting of this.#awaited) {
-      if (!member.startsWith(waiting.host)) continue;
-      this.#awaited.delete(waiting);
-      waiting.then("heard");
-    }
+  get goneAfterMs(): number {
+    return this.#ownership.goneAfterMs;
   }
 
   get #now(): Instant {
@@ -256,7 +246,6 @@ export class ClusterMember {
     const effects = this.#ownership.hear(beat, now);
     const isNewContact = this.#ownership.isInContact(now) !== wasInContact;
     this.#carryOut(effects, isNewContact ? undefined : named);
-    this.#heardFrom(beat.member);
   }
 
   /** Reports the same text once in a row: a member of another version sends beats all the time. */
@@ -278,7 +267,6 @@ export class ClusterMember {
       this.#perform(effect);
     }
     for (const name of changed) this.#upstreams.get(name)?.look();
-    this.#lookForGone();
   }
 
   #perform(effect: OwnershipEffect): void {

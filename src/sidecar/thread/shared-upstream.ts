@@ -151,7 +151,9 @@ export class SharedUpstream implements MemberUpstream {
       work: env.work,
       post: env.post,
       tally: env.tally,
-      awaitHost: (host, then) => member.awaitHost(host, then),
+      now: env.now,
+      isHostGone: (host) => member.isHostGone(host),
+      goneAfterMs: member.goneAfterMs,
     });
     this.#push = new SharedPush(name, member.uniqueName(), member.engine, {
       now: env.now,
@@ -277,14 +279,15 @@ export class SharedUpstream implements MemberUpstream {
     this.#push.leave();
     // A member that leaves must not become the owner; and the next owner may begin now, beside our connection.
     if (!this.#owns) this.#release();
-    else if (!this.isExclusive) void this.#releaseEarly();
+    else if (!this.isExclusive && this.#member.isInContact) void this.#releaseEarly();
     this.#upstream?.handle(command);
   }
 
-  /** The next owner must not push what is under way. */
+  /** The next owner must not push what is under way, and writes no messages that came before it. */
   async #releaseEarly(): Promise<void> {
     const settled = this.#push.settled(PUSH_MS);
     if (settled) await settled;
+    if (this.log.unstored > 0) await this.log.flush(PUSH_MS);
     this.#env.work(() => this.#release(), undefined);
   }
 
@@ -448,7 +451,8 @@ export class SharedUpstream implements MemberUpstream {
       return;
     }
     this.#taken.set(seq, { from: request.from, at: this.#env.now(), send });
-    if (!this.#mayWrite) this.#answer(seq, { type: "not_owner" });
+    // It may have waited while this process stood still: alone, it serves its own callers only.
+    if (!this.#member.isSole(this.#name)) this.#answer(seq, { type: "not_owner" });
     else this.#handOn(seq, commandOf(this.#name, seq, request, this.#env.now()));
   }
 

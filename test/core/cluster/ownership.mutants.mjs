@@ -31,7 +31,15 @@ export default {
       "return !isHeard && this.isSilent(host",
       "return this.isSilent(host",
     ],
-    ["our own stall is the silence of others", "Math.max(since, this.#listeningSince)", "since"],
-    ["a member that has just asked is silent", "Math.max(since, this.#listeningSince)", "this.#listeningSince"],
+    [
+      "our own stall is the silence of others",
+      "Math.max(since, heardAt, this.#listeningSince)",
+      "Math.max(since, heardAt)",
+    ],
+    [
+      "a member that has just asked is silent",
+      "Math.max(since, heardAt, this.#listeningSince)",
+      "Math.max(heardAt, this.#listeningSince)",
+    ],
   ],
 };

@@ -380,11 +380,11 @@ test("the age of the last contact grows while there is none, though it counts fo
 
 test("a member knows for the lease that there is another", () => {
   const member = owner();
-  assert.equal(member.ownership.hasOthers, false);
+  assert.equal(member.ownership.hasOthers(member.now), false);
   member.hearRelease(0);
-  assert.equal(member.ownership.hasOthers, true);
+  assert.equal(member.ownership.hasOthers(member.now), true);
   member.pass(LEASE_MS);
-  assert.equal(member.ownership.hasOthers, false);
+  assert.equal(member.ownership.hasOthers(member.now), false);
 });
 
 test("a member is silent after a lease without a beat, counted from when we could hear", () => {
@@ -409,20 +409,52 @@ test("a member is silent after a lease without a beat, counted from when we coul
   assert.equal(isSilent(), true);
 });
 
-test("a host is silent once all of its members are", () => {
+test("a host is gone after five leases without a beat of any of its members", () => {
   const member = owner();
-  const isSilent = () => member.ownership.isHostSilent("oth", member.now);
+  const isGone = (host = "oth") => member.ownership.isHostGone(host, member.now);
+  assert.equal(isGone(), false, "we have not listened for long");
+  member.pass(5 * LEASE_MS);
+  assert.equal(isGone(), true);
   member.hearRelease(0);
-  member.pass(LEASE_MS - 10);
-  assert.equal(isSilent(), false);
+  assert.deepEqual([isGone(), isGone("xoth")], [false, true]);
+  member.pass(5 * LEASE_MS - 10);
+  assert.equal(isGone(), false);
+  assert.equal(member.ownership.hasOthers(member.now), false);
   member.pass(10);
-  assert.equal(isSilent(), true);
-  assert.equal(member.ownership.isHostSilent("xoth", member.now), true);
-  member.hearRelease(0);
-  assert.equal(isSilent(), false);
-  assert.equal(member.ownership.isHostSilent("xoth", member.now), true);
+  assert.equal(isGone(), true);
   member.pass(2 * LEASE_MS, false);
-  assert.equal(isSilent(), false, "without contact");
+  assert.equal(isGone(), false, "without contact");
+});
+
+test("alone, an owner that serves answers no other member, and loses nothing to a store that was lost", () => {
+  const member = new Member();
+  const isSole = () => member.ownership.isSole("u", member.now);
+  member.take(member.ownership.add("u", { ...SHARED, servesAlone: true }, member.now));
+  member.connect();
+  member.take(member.ownership.found("u", undefined, 0, member.now));
+  member.take(member.ownership.claimed("u", 4, member.now));
+  assert.equal(isSole(), true);
+  member.take(member.ownership.disconnected(member.now));
+  member.pass(2 * LEASE_MS, false);
+  assert.deepEqual([isSole(), member.ownership.mayWrite("u", member.now)], [false, true]);
+  member.connect();
+  member.take(member.ownership.found("u", { member: "me", address: "address-1" }, 4, member.now));
+  assert.deepEqual(types(member.take(member.ownership.claimed("u", "lost", member.now))), ["look"]);
+  const [claim] = member.take(member.ownership.found("u", undefined, 0, member.now));
+  assert.deepEqual(claim, { type: "claim", upstream: "u", after: 0, address: "address-1", withinMs: 2_000 });
+  member.take(member.ownership.claimed("u", 1, member.now));
+  assert.equal(isSole(), true);
+});
+
+test("the others wait for an owner that serves alone until it may have dialled again", () => {
+  for (const servesAlone of [false, true]) {
+    const member = new Member();
+    member.take(member.ownership.add("u", { ...SHARED, servesAlone }, member.now));
+    member.connect();
+    member.take(member.ownership.found("u", { member: "other", address: "other-1" }, 1, member.now));
+    assert.equal(types(member.pass(LEASE_MS + 100)).includes("claim"), !servesAlone);
+    assert.equal(types(member.pass(1_500)).includes("claim"), servesAlone);
+  }
 });
 
 /** A member that owns u in term 1 and v in term 2. */

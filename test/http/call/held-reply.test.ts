@@ -109,11 +109,16 @@ test("a replica at whose address nobody is is gone, and one that cannot be asked
     return askHolder(to, HOLDER, { id: kept.id, owner: "alice", withinMs: 100_000 }, signals);
   };
   await assert.rejects(ask("nobody"), failureOf("gone", "maybe"));
+  assert.equal(times, 1);
+  const began = performance.now();
+  await assert.rejects(ask("apart"), failureOf("upstream_down", "maybe"));
+  assert.ok(performance.now() - began < 10_000);
+  assert.equal(times, 6);
   for (const answer of ["lost", "silent"] as const)
     await assert.rejects(ask(answer), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask(new Uint8Array()), failureOf("upstream_down", "maybe"));
   await assert.rejects(ask("full"), failureOf("too_many_in_flight", "maybe"));
-  assert.equal(times, 6);
+  assert.equal(times, 11);
 });
 
 test("one that is killed during a wait is asked for again, and found gone", async () => {

@@ -5,18 +5,17 @@ import type { AskEvents } from "../../../src/cluster/engine.ts";
 import type { FromThread } from "../../../src/sidecar/contract.ts";
 import { HolderQuestions } from "../../../src/sidecar/thread/holder-questions.ts";
 
-const HOST = "h".repeat(22);
-const ADDRESS = `held-${HOST}-3`;
+const GONE_MS = 15_000;
+const address = (number: number) => `held-${"h".repeat(22)}-${number}`;
 
-/** Questions over a bus whose every move is the test's. */
+/** Questions over a bus whose every move is the test's, and how each of them ended. */
 function scene() {
-  const asks: { readonly address: string; readonly calls: AskEvents; isOver: boolean }[] = [];
-  const waits: { readonly host: string; readonly then: (how: "heard" | "gone") => void; isOver: boolean }[] = [];
+  const asks: { readonly events: AskEvents; isOver: boolean }[] = [];
   const answers: unknown[] = [];
-  const tally = { forwarded: 0 };
+  const state = { now: 0, isGone: false };
   const engine = {
-    ask(address: string, _: Uint8Array, calls: AskEvents) {
-      const ask = { address, calls, isOver: false };
+    ask(_: string, __: Uint8Array, events: AskEvents) {
+      const ask = { events, isOver: false };
       asks.push(ask);
       return {
         more() {},
@@ -30,50 +29,60 @@ function scene() {
   const questions = new HolderQuestions("u", engine, {
     work: (work, ...args) => work(...args),
     post: (message: FromThread) => answers.push(message.type === "held" && message.answer),
-    tally,
-    awaitHost(host, then) {
-      const wait = { host, then, isOver: false };
-      waits.push(wait);
-      return () => {
-        wait.isOver = true;
-      };
-    },
+    tally: { forwarded: 0 },
+    now: () => state.now,
+    isHostGone: (host) => host === "h".repeat(22) && state.isGone,
+    goneAfterMs: GONE_MS,
   });
-  questions.handle({ type: "askHolder", upstream: "u", seq: 1, address: ADDRESS, question: new ArrayBuffer(1) });
-  return { questions, asks, waits, answers, tally };
+  let seq = 0;
+  const ask = (number = 1): AskEvents => {
+    const command = {
+      type: "askHolder",
+      upstream: "u",
+      address: address(number),
+      question: new ArrayBuffer(1),
+    } as const;
+    questions.handle({ ...command, seq: ++seq });
+    return asks.at(-1)?.events as AskEvents;
+  };
+  /** Asks where nobody is. @returns how that ended */
+  const missed = (number?: number): unknown => {
+    ask(number).nobody();
+    return answers.at(-1);
+  };
+  return { questions, asks, answers, state, ask, missed };
 }
 
-test("where nobody is, a host that is silent is gone", () => {
-  const { asks, waits, answers } = scene();
-  asks[0]?.calls.nobody();
-  assert.deepEqual(answers, []);
-  assert.equal(waits[0]?.host, HOST);
-  waits[0]?.then("gone");
-  assert.deepEqual([answers, asks.length], [["nobody"], 1]);
+test("where nobody is, a host that has been silent for long is gone, and any other may come back", () => {
+  const { missed, state } = scene();
+  assert.equal(missed(), "apart");
+  state.isGone = true;
+  assert.equal(missed(), "nobody");
 });
 
-test("a host that is heard is asked again, and answers, or holds it no more", () => {
-  for (const isThere of [true, false]) {
-    const { asks, waits, answers, tally } = scene();
-    asks[0]?.calls.nobody();
-    waits[0]?.then("heard");
-    assert.deepEqual([answers, asks.length, asks[1]?.address], [[], 2, ADDRESS]);
-    if (isThere) asks[1]?.calls.answer(new Uint8Array([7]), true);
-    else asks[1]?.calls.nobody();
-    assert.deepEqual(answers, isThere ? [new Uint8Array([7]).buffer] : ["nobody"]);
-    assert.deepEqual([waits.length, tally.forwarded], [1, 1]);
-  }
+test("an address where nobody is for long holds nothing any more, unless somebody answers meanwhile", () => {
+  const { ask, missed, state } = scene();
+  assert.equal(missed(1), "apart");
+  state.now = GONE_MS - 1;
+  assert.deepEqual([missed(1), missed(2)], ["apart", "apart"]);
+  state.now = GONE_MS;
+  assert.deepEqual([missed(1), missed(2)], ["nobody", "apart"]);
+  ask(1).answer(new Uint8Array([7]), true);
+  assert.equal(missed(1), "apart");
 });
 
-test("who leaves waits for nothing more", () => {
-  const { questions, asks, waits, answers } = scene();
-  asks[0]?.calls.nobody();
+test("the addresses where nobody was are bounded", () => {
+  const { missed, state } = scene();
+  for (let number = 0; number <= 1_024; number++) missed(number);
+  state.now = GONE_MS;
+  assert.deepEqual([missed(1), missed(0)], ["nobody", "apart"]);
+});
+
+test("who leaves hears nothing more", () => {
+  const { questions, asks, answers, ask } = scene();
+  const events = ask();
   questions.handle({ type: "leaveHolder", upstream: "u", seq: 1 });
-  assert.equal(waits[0]?.isOver, true);
-  waits[0]?.then("gone");
+  assert.equal(asks[0]?.isOver, true);
+  events.nobody();
   assert.deepEqual(answers, []);
-
-  const other = scene();
-  other.questions.handle({ type: "leaveHolder", upstream: "u", seq: 1 });
-  assert.equal(other.asks[0]?.isOver, true);
 });

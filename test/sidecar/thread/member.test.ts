@@ -29,10 +29,10 @@ function watched(): MemberUpstream & { looks: number; isOwned: boolean } {
 const LEASE_MS = 3_000;
 
 /** A member of two upstreams that it owns, and beats of another one that name the first. */
-async function scene(t: Cleanup, leaseMs = LEASE_MS) {
+async function scene(t: Cleanup) {
   const server = new MemoryServer();
   const env = { now: () => performance.now(), report() {} };
-  const member = new ClusterMember("one", leaseMs, server.join("one"), env);
+  const member = new ClusterMember("one", LEASE_MS, server.join("one"), env);
   t.after(() => member.end(0));
   const upstreams = { u: watched(), v: watched() };
   for (const [name, upstream] of Object.entries(upstreams)) member.add(name, upstream);
@@ -59,23 +59,6 @@ test("a beat of another member makes only the upstreams look that it names", asy
   const [after, afterV] = looks();
   assert.ok(after > before);
   assert.equal(afterV, beforeV);
-});
-
-test("whoever waits for a host hears of its next beat, or that it is gone", async (t) => {
-  const { member, beat } = await scene(t, 300);
-  const words: string[] = [];
-  const wait = (host: string, who: string) => member.awaitHost(host, (how) => words.push(`${who}: ${how}`));
-  const stop = wait("tw", "left");
-  wait("tw", "first");
-  wait("thr", "second");
-  stop();
-  await beat();
-  assert.deepEqual(words, ["first: heard"]);
-  wait("tw", "third");
-  await until(() => words.length === 3, { what: "the end of a lease" });
-  assert.deepEqual(words.sort(), ["first: heard", "second: gone", "third: gone"]);
-  wait("thr", "fourth");
-  assert.equal(words.at(-1), "fourth: gone");
 });
 
 test("a member draws no name twice", async (t) => {
