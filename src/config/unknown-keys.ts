@@ -11,7 +11,7 @@ const SOUGHT = 20;
 
 /** Keys with which others switch the checks of certificates off. */
 const UNCHECKED =
-  /^(?:no_|allow_|skip_|insecure_?)?(?:tls_|ssl_)?(?:skip_?)?(?:verify|insecure|reject_?unauthori[sz]ed|check_hostname)(?:_tls|_ssl|_mode)?$/i;
+  /^(?:no_|allow_|insecure_?)?(?:tls_|ssl_)?(?:skip_?)?(?:verify|insecure|reject_?unauthori[sz]ed)(?:_tls|_ssl)?$/i;
 
 /** Stand for any key of a mapping and any index of a list in a place elsewhere. */
 const ANY_KEY = "NAME";

@@ -40,7 +40,7 @@ export function maskText(text: string, secrets: readonly string[]): string {
   return maskWith(text, { secrets, tries: TRIES_MAX });
 }
 
-/** What a frame is masked by. */
+/** The secrets of a frame, and the bound on looking for JSON in it. */
 interface Masking {
   readonly secrets: readonly string[];
   /** How many more texts may turn out to be no JSON: each costs as much as a thousand characters. */

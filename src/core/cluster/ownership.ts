@@ -99,8 +99,8 @@ export class Ownership {
   }
 
   /**
-   * True if a host has been silent for so long that nobody waits for it. Its members' ids begin with its own: each of its
-   * threads is one, in its time.
+   * True if a host has been silent for so long that nobody waits for it. Its members' ids begin with its own: each of
+   * its threads is one, in its time.
    */
   isHostGone(host: string, now: Instant): boolean {
     if (!this.isInContact(now) || now.ms - this.#listeningSince < this.goneAfterMs) return false;

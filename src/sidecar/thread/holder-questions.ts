@@ -87,8 +87,8 @@ export class HolderQuestions {
   }
 
   /**
-   * That nobody is at an address is no proof: a thread that has lost the cluster's server dials it again. What was there
-   * is gone once its process has been silent for long, or nobody has been there for as long, whenever one asked.
+   * That nobody is at an address is no proof: a thread that has lost the cluster's server dials it again. It is gone
+   * once its process has been silent for long, or nobody has been there for as long, whenever one asked.
    */
   #isGone(address: string): boolean {
     if (this.#env.isHostGone(hostOf(address))) return true;

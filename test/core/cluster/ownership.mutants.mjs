@@ -25,12 +25,10 @@ export default {
     ["a fence that fell is seen at the next beat", "fallen > 0 ? now.ms : ", ""],
     ["contact stays when the client says that it is lost", "this.#contact = undefined;", ""],
     ["another member is heard for good", "this.#heard.delete(member);", "void member;"],
-    ["without contact others are silent", " || !this.isInContact(now)) return false", ") return false"],
-    [
-      "a host is silent while a member of it is heard",
-      "return !isHeard && this.isSilent(host",
-      "return this.isSilent(host",
-    ],
+    ["without contact others are silent", "if (!this.isInContact(now)) return false;\n    const", "const"],
+    ["a host is gone while a member of it is heard", "member.startsWith(host) && ", "member === host && "],
+    ["a host is gone after a lease", "return GONE_LEASES * ", "return "],
+    ["a host is gone to who has not listened for long", " || now.ms - this.#listeningSince < this.goneAfterMs", ""],
     [
       "our own stall is the silence of others",
       "Math.max(since, heardAt, this.#listeningSince)",
