@@ -85,7 +85,8 @@ export class SimulatedMember implements Peer {
 
   start(upstreams: readonly string[]): void {
     this.#requests = new SimulatedRequests(upstreams, this.#replica());
-    for (const upstream of upstreams) this.#run(this.ownership.add(upstream, { isExclusive: false, servesAlone: false }, this.now));
+    for (const upstream of upstreams)
+      this.#run(this.ownership.add(upstream, { isExclusive: false, servesAlone: false }, this.now));
     this.#server.join(this.id, this);
     this.#write();
     this.#call();
