@@ -112,7 +112,8 @@ describe("the commands of", { skip: lacks("curl", "sh", "timeout"), concurrency:
     const env: Record<string, string> = {};
     for (const [name, { steps }] of pages) {
       if (name !== "README.md" && steps.some((step) => isRun(name, step) && step.upstream === undefined))
-        upstreams[upstreamOf(name)] = { url: demo.url };
+        // A pong that came by chance after a message would prove that it had arrived: "sent" would be another one.
+        upstreams[upstreamOf(name)] = { url: demo.url, keepalive: { ping: "10m" } };
     }
     for (const name of recipes) {
       const recipe = parseRecipe(name, await readFile(join(root, "docs", "recipes", `${name}.md`), "utf8"));
