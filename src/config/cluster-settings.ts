@@ -98,9 +98,7 @@ interface Fault {
 export function clusterFaults({ cluster, upstreams, replies }: Clustered): readonly Fault[] {
   if (cluster === undefined) {
     return Object.entries(upstreams ?? {}).flatMap(([name, settings]) =>
-      (["owner", "handover", "when_alone"] as const)
-        .filter((key) => settings[key] !== undefined)
-        .map((key) => ({ path: ["upstreams", name, key], what: ALONE })),
+      given(settings, ["owner", ...SHARING]).map((key) => ({ path: ["upstreams", name, key], what: ALONE })),
     );
   }
   if (upstreams === undefined) return [{ path: ["upstreams"], what: DEMO }];
@@ -111,18 +109,18 @@ export function clusterFaults({ cluster, upstreams, replies }: Clustered): reado
 }
 
 /** @returns keys of the upstream, each with its fault */
-function faultsOf({ owner, handover, when_alone, template }: InCluster): readonly (readonly [string, string])[] {
-  if (template) {
-    return Object.entries({ owner, handover, when_alone })
-      .filter(([, value]) => value !== undefined)
-      .map(([key]) => [key, NO_OWNER]);
-  }
-  if (owner === "each") {
-    return Object.entries({ handover, when_alone })
-      .filter(([, value]) => value !== undefined)
-      .map(([key]) => [key, NO_SHARED_OWNER]);
-  }
+function faultsOf(settings: InCluster): readonly (readonly [string, string])[] {
+  const { owner, handover, when_alone, template } = settings;
+  if (template) return given(settings, ["owner", ...SHARING]).map((key) => [key, NO_OWNER]);
+  if (owner === "each") return given(settings, SHARING).map((key) => [key, NO_SHARED_OWNER]);
   return when_alone === "serve" && handover !== "overlap" ? [["when_alone", NO_OVERLAP]] : [];
+}
+
+/** The settings that an upstream has for its one owner. */
+const SHARING = ["handover", "when_alone"] as const;
+
+function given<Key extends keyof InCluster>(settings: InCluster, keys: readonly Key[]): readonly Key[] {
+  return keys.filter((key) => settings[key] !== undefined);
 }
 
 const ALONE = "is for replicas of a cluster, and there is no `cluster` here: leave it out, or configure one";
