@@ -39,7 +39,7 @@ function addedAt(text: string, place: Place, value: string): string | undefined 
     case "found": {
       if (place.holder !== undefined) return replace(text, place.value, value);
       const { start } = place.value;
-      return `${text.slice(0, start)}${value},${text.slice(start)}`;
+      return replace(text, { start, end: start }, `${value},`);
     }
     case "missing": {
       const [key = "", ...inner] = place.rest;
@@ -51,7 +51,7 @@ function addedAt(text: string, place: Place, value: string): string | undefined 
       const length = [...elements(text, place.value)].length;
       if (token !== "-" && token !== String(length)) return undefined;
       const end = place.value.end - 1;
-      return `${text.slice(0, end)}${length === 0 ? "" : ","}${value}${text.slice(end)}`;
+      return replace(text, { start: end, end }, `${length === 0 ? "" : ","}${value}`);
     }
     case "duplicate":
       return undefined;

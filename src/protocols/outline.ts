@@ -88,11 +88,14 @@ export function edited(text: string, { start, end }: Span, by: string): string {
 
 function outlineAfter({ text, root, ends }: Outline, result: string, part: Span): Outline {
   const longer = result.length - text.length;
-  const moved = (at: number): number => (at < part.end ? at : at + longer);
+  const startAfter = (at: number): number => (at < part.end ? at : at + longer);
+  const endAfter = (at: number): number => (at <= part.start ? at : at + longer);
   const isOutside = (start: number): boolean => start < part.start || start >= part.end;
   return {
     text: result,
-    root: "why" in root ? root : { start: root.start, end: moved(root.end) },
-    ends: new Map([...ends].filter(([start]) => isOutside(start)).map(([start, end]) => [moved(start), moved(end)])),
+    root: "why" in root ? root : { start: root.start, end: endAfter(root.end) },
+    ends: new Map(
+      [...ends].filter(([start]) => isOutside(start)).map(([start, end]) => [startAfter(start), endAfter(end)]),
+    ),
   };
 }

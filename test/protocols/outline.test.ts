@@ -36,6 +36,7 @@ const largeText = fc
         `{"id":7,"a":${before},${space}"b":${PAD},"c":${after}}`,
         `{"a":{"b":${PAD},"x":${before}},"id":${after}${space}}`,
         `[${before},${PAD},${after}]`,
+        `{"id":7,"a":${PAD},"b":${PAD}}`,
         `{"jsonrpc":"2.0","result":${PAD},"id":1,"error":${after}}`,
         `{"id":${before},"id":${PAD}}`,
       )
@@ -84,6 +85,11 @@ test("a text that an edit made of a known one is known as well, and so on", () =
           ...[...members(text, root)].map((member) => () => replace(text, member.value, value)),
           () => insertFirst(text, root, "new", value),
           () => remove(text, root, first.key),
+          ...[...members(text, root)].map(
+            ({ value: { end } }) =>
+              () =>
+                replace(text, { start: end, end }, ',"new":1'),
+          ),
           () => insertFirst(remove(text, root, "id"), root, "id", value),
         ]) {
           const result = edit();
