@@ -21,10 +21,10 @@ function noReplies(): Readonly<Record<string, number[]>> {
   return Object.fromEntries(UPSTREAMS.map((name) => [name, []]));
 }
 
-/** The value that this part of all do not exceed. */
+/** The value that this part of all do not exceed, to a tenth of a millisecond. */
 function quantile(all: number[], part: number): number {
   const sorted = all.sort((a, b) => a - b);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+  return Math.round(10 * (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0)) / 10;
 }
 
 async function answered(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
